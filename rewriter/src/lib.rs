@@ -1,0 +1,1 @@
+//! Adds checkpoint and restart to an existing executable.

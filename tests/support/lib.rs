@@ -1,0 +1,1 @@
+//! What the tests share: building samples, running them, looking at them from outside.
