@@ -1,4 +1,13 @@
 //! Every byte layout that crosses a file or process boundary.
+//!
+//! Two kinds of layout with different lifetimes live here:
+//!
+//! - [`handoff`]: rewriter to payload, built together, may change at will;
+//! - the image, on disk and versioned: [`header`], [`toc`], [`record`]; `docs/IMAGE-FORMAT.md` is
+//!   its specification.
+//!
+//! The crate forbids unsafe code, indexing and unchecked arithmetic: it reads what an enemy may
+//! have written.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(
@@ -11,4 +20,14 @@
     clippy::unwrap_used
 )]
 
+pub mod codec;
+pub mod crc;
+pub mod error;
 pub mod handoff;
+pub mod header;
+pub mod limits;
+pub mod record;
+pub mod toc;
+
+pub use codec::{Reader, Writer};
+pub use error::DecodeError;

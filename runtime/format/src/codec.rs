@@ -1,0 +1,209 @@
+//! Bounds-checked little-endian reader and writer; the only offset arithmetic of the crate.
+
+use crate::DecodeError;
+
+/// Reads fields one after the other from a section.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    section: &'static str,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader over a section's bytes; `section` names it in errors.
+    #[must_use]
+    pub fn new(section: &'static str, bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            section,
+        }
+    }
+
+    /// The next `len` bytes.
+    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
+        let (head, tail) = self
+            .rest
+            .split_at_checked(len)
+            .ok_or(DecodeError::Record(self.section))?;
+        self.rest = tail;
+        Ok(head)
+    }
+
+    /// The next `N` bytes as an array.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (head, tail) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(DecodeError::Record(self.section))?;
+        self.rest = tail;
+        Ok(*head)
+    }
+
+    /// The next field.
+    pub fn take<T: Field<'a>>(&mut self) -> Result<T, DecodeError> {
+        T::take(self)
+    }
+
+    /// True when every byte has been read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Fails unless every byte has been read: bytes nobody looked at are bytes nobody checked.
+    pub fn finish(&self) -> Result<(), DecodeError> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(DecodeError::Record(self.section))
+        }
+    }
+}
+
+/// Writes fields one after the other into a buffer that must be large enough.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    buffer: &'a mut [u8],
+    len: usize,
+    full: bool,
+}
+
+impl<'a> Writer<'a> {
+    /// A writer at the start of `buffer`.
+    pub fn new(buffer: &'a mut [u8]) -> Self {
+        Self {
+            buffer,
+            len: 0,
+            full: false,
+        }
+    }
+
+    /// Appends bytes; a full buffer is remembered and told by [`Writer::len`].
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        match self.buffer.get_mut(self.len..end) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.len = end;
+            }
+            None => self.full = true,
+        }
+    }
+
+    /// Appends a field.
+    pub fn put<'b, T: Field<'b>>(&mut self, field: &T) {
+        field.put(self);
+    }
+
+    /// Bytes written, or `None` if the buffer was too small for all of them.
+    #[must_use]
+    pub fn len(&self) -> Option<usize> {
+        if self.full { None } else { Some(self.len) }
+    }
+
+    /// True when nothing was written.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0 && !self.full
+    }
+
+    /// Writes a `u32` over an earlier one, for counts that are known only at the end.
+    pub fn patch_u32(&mut self, at: usize, value: u32) {
+        let end = at.saturating_add(4);
+        match self.buffer.get_mut(at..end) {
+            Some(room) if end <= self.len => room.copy_from_slice(&value.to_le_bytes()),
+            _ => self.full = true,
+        }
+    }
+}
+
+/// A value with one encoding.
+pub trait Field<'a>: Sized {
+    /// Appends the value.
+    fn put(&self, w: &mut Writer<'_>);
+    /// Reads the value back.
+    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
+}
+
+macro_rules! integer {
+    ($($t:ty),*) => {$(
+        impl<'a> Field<'a> for $t {
+            fn put(&self, w: &mut Writer<'_>) {
+                w.bytes(&self.to_le_bytes());
+            }
+            fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+                Ok(<$t>::from_le_bytes(r.array()?))
+            }
+        }
+    )*};
+}
+integer!(u8, u16, u32, u64, i32, i64);
+
+/// Bytes of known length, as they are.
+impl<'a, const N: usize> Field<'a> for [u8; N] {
+    fn put(&self, w: &mut Writer<'_>) {
+        w.bytes(self);
+    }
+    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        r.array()
+    }
+}
+
+/// Numbers of known count.
+impl<'a, const N: usize> Field<'a> for [u64; N] {
+    fn put(&self, w: &mut Writer<'_>) {
+        for number in self {
+            w.put(number);
+        }
+    }
+    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let mut all = [0; N];
+        for number in &mut all {
+            *number = r.take()?;
+        }
+        Ok(all)
+    }
+}
+
+/// Bytes of any length: a `u32` length, then the bytes.
+impl<'a> Field<'a> for &'a [u8] {
+    fn put(&self, w: &mut Writer<'_>) {
+        match u32::try_from(self.len()) {
+            Ok(len) => w.put(&len),
+            Err(_) => w.full = true,
+        }
+        w.bytes(self);
+    }
+    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let len: u32 = r.take()?;
+        let len = usize::try_from(len).map_err(|_| DecodeError::Record(r.section))?;
+        r.bytes(len)
+    }
+}
+
+/// Declares a record: its fields in the order of their encoding, without padding.
+macro_rules! record {
+    ($(#[$doc:meta])* $name:ident<$a:lifetime> { $($(#[$fdoc:meta])* $field:ident: $t:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name<$a> { $($(#[$fdoc])* pub $field: $t,)* }
+        impl<$a> $crate::codec::Field<$a> for $name<$a> {
+            fn put(&self, w: &mut $crate::Writer<'_>) { $(w.put(&self.$field);)* }
+            fn take(r: &mut $crate::Reader<$a>) -> Result<Self, $crate::DecodeError> {
+                Ok(Self { $($field: r.take()?,)* })
+            }
+        }
+    };
+    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $t:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub struct $name { $($(#[$fdoc])* pub $field: $t,)* }
+        impl<'a> $crate::codec::Field<'a> for $name {
+            fn put(&self, w: &mut $crate::Writer<'_>) { $(w.put(&self.$field);)* }
+            fn take(r: &mut $crate::Reader<'a>) -> Result<Self, $crate::DecodeError> {
+                Ok(Self { $($field: r.take()?,)* })
+            }
+        }
+    };
+}
+pub(crate) use record;

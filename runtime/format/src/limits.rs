@@ -1,0 +1,25 @@
+//! Every maximum of the format, checked before anything is allocated or believed.
+
+/// Sections in a table: the kinds that exist, with room for those to come.
+pub const SECTIONS: u32 = 64;
+/// Mappings: the kernel's own ceiling `vm.max_map_count` is 65,530 by default; hosts raise it to
+/// 262,144 for databases.
+pub const VMAS: u32 = 1 << 20;
+/// Page runs: a terabyte image in runs of one mebibyte.
+pub const RUNS: u32 = 1 << 24;
+/// Threads: `pid_max` on 64-bit kernels.
+pub const THREADS: u32 = 1 << 22;
+/// Descriptors: `fs.nr_open` by default.
+pub const DESCRIPTORS: u32 = 1 << 20;
+/// Bytes in a path: the kernel's `PATH_MAX`.
+pub const PATH: usize = 4096;
+/// Queued signals: well above usual `RLIMIT_SIGPENDING`.
+pub const PENDING: u32 = 1 << 20;
+/// Bytes of all sections but the bulk data; larger metadata is refused unread.
+pub const METADATA: u64 = 1 << 30;
+/// Pages in one run, so that a checksum covers at most one mebibyte.
+pub const RUN_PAGES: u32 = 256;
+/// Bytes of a vDSO with its data pages: two orders above today's.
+pub const VDSO: usize = 1 << 18;
+/// Bytes of the auxiliary vector: `AT_VECTOR_SIZE` words, with room.
+pub const AUXV: usize = 1024;

@@ -1,0 +1,119 @@
+//! Open files.
+
+use crate::codec::record;
+use crate::{DecodeError, limits};
+
+/// Values of [`File::kind`].
+pub mod file_kind {
+    /// A regular file, reopened by its path.
+    pub const REGULAR: u32 = 0;
+    /// A directory, reopened by its path.
+    pub const DIRECTORY: u32 = 1;
+    /// A character device that has no state of its own (/dev/null and the like), or /dev/tty.
+    pub const DEVICE: u32 = 2;
+    /// A standard stream: becomes the restoring command's descriptor `stream`.
+    pub const STREAM: u32 = 3;
+    /// A regular file without a name; its contents are in the image.
+    pub const DELETED: u32 = 4;
+    /// An O_PATH descriptor, reopened by its path.
+    pub const PATH: u32 = 5;
+}
+
+record! {
+    /// An open file description: what dup'ed descriptors share. Its number is its place.
+    File<'a> {
+        /// One of [`file_kind`].
+        kind: u32,
+        /// O_* flags as F_GETFL gives them.
+        flags: u32,
+        /// For [`file_kind::STREAM`], 0 to 2.
+        stream: u32,
+        /// File type and permissions, as `st_mode`.
+        mode: u32,
+        /// Read and write position, bytes (a directory's is the file system's own).
+        pos: i64,
+        /// Device, as `st_dev`.
+        dev: u64,
+        /// Inode.
+        ino: u64,
+        /// Device number of a device file, as `st_rdev`.
+        rdev: u64,
+        /// Size, bytes.
+        size: u64,
+        /// Signal-driven I/O: owner as F_GETOWN gives it.
+        owner: i32,
+        /// Signal-driven I/O: signal as F_GETSIG gives it.
+        owner_signal: i32,
+        /// Path; of a deleted file, the one it last had.
+        path: &'a [u8],
+    }
+}
+
+impl File<'_> {
+    /// Checks kind, stream and path.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        let stream = self.kind == file_kind::STREAM;
+        let known = self.kind <= file_kind::PATH && self.stream <= 2;
+        let path = self.path.len() <= limits::PATH
+            && !self.path.contains(&0)
+            && (stream || self.path.first() == Some(&b'/'));
+        if known && path && self.pos >= 0 {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("open file"))
+        }
+    }
+}
+
+record! {
+    /// A descriptor.
+    Descriptor {
+        /// Its number.
+        fd: u32,
+        /// Place of its description in the files section.
+        file: u32,
+        /// 1 if closed by exec.
+        cloexec: u32,
+    }
+}
+
+impl Descriptor {
+    /// Checks that the number lies above those before and that the description exists.
+    pub fn check(&self, floor: u32, files: u32) -> Result<(), DecodeError> {
+        let number = self.fd >= floor && self.fd < limits::DESCRIPTORS;
+        if number && self.file < files && self.cloexec <= 1 {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("descriptor"))
+        }
+    }
+}
+
+record! {
+    /// A run of pages of a deleted file or of a shared object; the pages follow those of the
+    /// mappings in the section of pages.
+    Content {
+        /// 0: an open file, 1: a shared object.
+        of: u32,
+        /// Place of the file, or number of the object.
+        index: u32,
+        /// Offset in it, bytes, page-aligned.
+        offset: u64,
+        /// Number of pages.
+        pages: u32,
+        /// [`crate::crc::pages`] of them.
+        crc: u32,
+    }
+}
+
+impl Content {
+    /// Checks alignment and size.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        let pages = self.pages > 0 && self.pages <= limits::RUN_PAGES;
+        if self.of <= 1 && pages && super::page_aligned(self.offset) && self.offset < 1 << 62 {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("content run"))
+        }
+    }
+}

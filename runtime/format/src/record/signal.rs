@@ -1,0 +1,70 @@
+//! Signals and timers.
+
+use crate::DecodeError;
+use crate::codec::record;
+
+record! {
+    /// What a signal does, as `struct sigaction` of the kernel. Signal *n* is record *n* - 1.
+    Action {
+        /// Handler's address, 0 default, 1 ignored.
+        handler: u64,
+        /// SA_* flags.
+        flags: u64,
+        /// Where the handler returns to.
+        restorer: u64,
+        /// Signals blocked meanwhile.
+        mask: u64,
+    }
+}
+
+record! {
+    /// A queued signal.
+    Pending {
+        /// Id of the thread it is for; zero for the process.
+        tid: u32,
+        /// The kernel's `siginfo_t`.
+        info: [u8; 128],
+    }
+}
+
+impl Pending {
+    /// The signal's number.
+    #[must_use]
+    pub fn signal(&self) -> u32 {
+        let [a, b, c, d, ..] = self.info;
+        u32::from_le_bytes([a, b, c, d])
+    }
+
+    /// Checks the number.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        if (1..=64).contains(&self.signal()) {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("queued signal"))
+        }
+    }
+}
+
+record! {
+    /// ITIMER_REAL, ITIMER_VIRTUAL, ITIMER_PROF: interval and rest in seconds and microseconds.
+    Timers {
+        /// Real time.
+        real: [u64; 4],
+        /// Time on the processor in user mode.
+        virt: [u64; 4],
+        /// Time on the processor.
+        prof: [u64; 4],
+    }
+}
+
+impl Timers {
+    /// Checks what setitimer(2) would.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        for [_, interval, _, value] in [self.real, self.virt, self.prof] {
+            if interval >= 1_000_000 || value >= 1_000_000 {
+                return Err(DecodeError::Value("timer"));
+            }
+        }
+        Ok(())
+    }
+}

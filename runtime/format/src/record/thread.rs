@@ -1,0 +1,57 @@
+//! The threads.
+
+use crate::DecodeError;
+use crate::codec::record;
+
+record! {
+    /// One thread. General registers, extended state, signal mask and alternate stack stand in its
+    /// signal frame, which is part of its memory.
+    Thread {
+        /// Thread id when the image was taken.
+        tid: u32,
+        /// Timer slack, nanoseconds.
+        timer_slack: u64,
+        /// Address of the `struct ucontext` in its signal frame.
+        frame: u64,
+        /// FS base (thread-local storage).
+        fs_base: u64,
+        /// GS base.
+        gs_base: u64,
+        /// Head of the robust futex list; zero for none.
+        robust: u64,
+        /// Length registered with it.
+        robust_len: u64,
+        /// Address cleared and woken when the thread ends; zero for none.
+        clear_tid: u64,
+        /// Registered restartable-sequences area; zero for none.
+        rseq: u64,
+        /// Length registered with it.
+        rseq_len: u32,
+        /// Signature registered with it.
+        rseq_sig: u32,
+        /// Words in the thread's memory that hold its id: `clear_tid` and others found, zero-filled.
+        tid_words: [u64; 4],
+        /// Name, NUL-padded.
+        name: [u8; 16],
+        /// Scheduling policy.
+        policy: u32,
+        /// Real-time priority.
+        priority: u32,
+        /// Nice value.
+        nice: i32,
+        /// Parent-death signal.
+        death_signal: u32,
+        /// Which processors it may run on, as the kernel's mask.
+        affinity: [u64; 16],
+    }
+}
+
+impl Thread {
+    /// Checks what can be checked without the mappings.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        if self.tid == 0 || self.frame == 0 || self.death_signal > 64 {
+            return Err(DecodeError::Value("thread"));
+        }
+        Ok(())
+    }
+}
