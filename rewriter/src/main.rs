@@ -1,2 +1,8 @@
 //! The command line of `ckpt-patch`.
-fn main() {}
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ckpt_patch::run()
+}

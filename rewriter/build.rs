@@ -1,0 +1,81 @@
+//! Builds the runtime, which is a program of its own with its own profile, and leaves it in
+//! `OUT_DIR` for `src/payload.rs` to embed.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The runtime's target: the gnu target with no libc linked in, since it needs no download.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+fn main() {
+    let here = PathBuf::from(var("CARGO_MANIFEST_DIR"));
+    let out = PathBuf::from(var("OUT_DIR"));
+    let runtime = here.join("../runtime");
+    for path in [
+        &runtime,
+        &here.join("../Cargo.toml"),
+        &here.join("build.rs"),
+    ] {
+        println!("cargo::rerun-if-changed={}", path.display());
+    }
+    println!("cargo::rerun-if-env-changed=CARGO_NET_OFFLINE");
+
+    // A target directory of its own: the outer cargo holds the lock of the usual one.
+    let target_dir = out.join("rt");
+    let mut cargo = Command::new(var("CARGO"));
+    cargo
+        .arg("build")
+        .arg("--manifest-path")
+        .arg(runtime.join("Cargo.toml"))
+        .args(["--package", "ckpt-runtime", "--bin", "ckpt-payload"])
+        .args(["--profile", "payload", "--target", TARGET])
+        .arg("--target-dir")
+        .arg(&target_dir);
+    // The outer cargo has settled the lock file; it must not be written from in here.
+    if here.join("../Cargo.lock").exists() {
+        cargo.arg("--locked");
+    }
+    // What the outer cargo sets is for this crate and would change how the runtime is built
+    // (flags, wrappers of clippy, the host profile); what the user set for cargo itself stays.
+    for (name, _) in env::vars_os() {
+        let lossy = name.to_string_lossy();
+        let cargo_own = lossy.starts_with("CARGO")
+            && !matches!(
+                &*lossy,
+                "CARGO_HOME" | "CARGO_NET_OFFLINE" | "CARGO_HTTP_PROXY"
+            )
+            && !lossy.starts_with("CARGO_REGISTRIES_")
+            && !lossy.starts_with("CARGO_SOURCE_");
+        let rustc = lossy.starts_with("RUSTC_W") || lossy.starts_with("RUSTFLAGS");
+        let settings = [
+            "TARGET",
+            "HOST",
+            "PROFILE",
+            "OPT_LEVEL",
+            "DEBUG",
+            "NUM_JOBS",
+        ];
+        if cargo_own || rustc || settings.contains(&&*lossy) {
+            cargo.env_remove(&name);
+        }
+    }
+    // With --target these reach the runtime only, not its build script.
+    cargo.env(
+        "RUSTFLAGS",
+        "-C relocation-model=pic -C target-feature=+crt-static",
+    );
+    let status = cargo.status().expect("cargo can be started");
+    assert!(status.success(), "the runtime does not build, see above");
+    let built = target_dir.join(TARGET).join("payload/ckpt-payload");
+    copy(&built, &out.join("ckpt-payload"));
+}
+
+fn var(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("cargo sets {name} for build scripts"))
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::copy(from, to).unwrap_or_else(|e| panic!("copy {}: {e}", from.display()));
+}

@@ -1,0 +1,198 @@
+//! What has to follow when something moves: section headers, symbols, the dynamic table.
+
+use ckpt_format::handoff;
+use object::LittleEndian as LE;
+use object::elf;
+use object::pod;
+
+use crate::elf::{SYM, Section, Segment, Sym, round_up};
+use crate::error::Result;
+use crate::headers::Headers;
+use crate::input::{Input, to_u64, to_usize};
+use crate::layout::Edit;
+use crate::room;
+
+/// Names of the sections that cover our segment. Without a section, strip and objcopy would drop
+/// the segment's content.
+const SECTION_HANDOFF: &[u8] = b".ckpt";
+const SECTION_PAYLOAD: &[u8] = b".ckpt.payload";
+
+/// A range of the file that goes to our segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moved {
+    /// File offset before.
+    pub(crate) from: u64,
+    /// File offset after.
+    pub(crate) to: u64,
+    /// Address after.
+    pub(crate) vaddr: u64,
+    pub(crate) len: u64,
+}
+
+impl Moved {
+    /// Whether it holds all of a non-empty range.
+    pub(crate) fn holds(&self, offset: u64, len: u64) -> bool {
+        len > 0 && self.from <= offset && offset + len <= self.from + self.len
+    }
+}
+
+/// Section headers of the output and the bytes that hold them.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    pub(crate) sections: Vec<Section>,
+    /// Offset of the section header table, 0 if there is none.
+    pub(crate) shoff: u64,
+    /// The table of names and the table of headers, in this order.
+    pub(crate) edits: Vec<Edit>,
+}
+
+/// Makes the section headers follow: what was moved or shifted, the names, our own. A file without
+/// section headers gets none.
+pub(crate) fn sections(headers: &Headers, shift: u64, segment: &Segment, moved: &[Moved]) -> Tail {
+    let mut sections = headers.sections.clone();
+    if sections.is_empty() {
+        return Tail {
+            sections,
+            shoff: 0,
+            edits: Vec::new(),
+        };
+    }
+    for s in sections.iter_mut().filter(|s| s.kind != elf::SHT_NULL) {
+        if let Some(m) = moved.iter().find(|m| m.holds(s.offset, s.filesz())) {
+            s.addr = m.vaddr + (s.offset - m.from);
+            s.offset = m.to + (s.offset - m.from);
+        } else {
+            s.offset += shift;
+        }
+    }
+    let mut names = headers.names.clone();
+    let mut name = |text: &[u8]| {
+        if headers.shstrndx == 0 {
+            return 0;
+        }
+        let at = u32::try_from(names.len()).unwrap_or(0);
+        names.extend_from_slice(text);
+        names.push(0);
+        at
+    };
+    let handoff = handoff_section(segment, name(SECTION_HANDOFF));
+    let payload = payload_section(segment, name(SECTION_PAYLOAD));
+    sections.extend([handoff, payload]);
+
+    let mut end = segment.file_end();
+    let mut edits = Vec::new();
+    if let Some(table) = sections
+        .get_mut(headers.shstrndx)
+        .filter(|_| headers.shstrndx != 0)
+    {
+        table.offset = end;
+        table.size = to_u64(names.len());
+        end += table.size;
+        edits.push(Edit {
+            what: "section names",
+            offset: table.offset,
+            bytes: names,
+        });
+    }
+    let shoff = round_up(end, 8);
+    edits.push(Edit {
+        what: "section header table",
+        offset: shoff,
+        bytes: Section::table_bytes(&sections),
+    });
+    Tail {
+        sections,
+        shoff,
+        edits,
+    }
+}
+
+/// The handoff block, without what was moved behind it.
+fn handoff_section(segment: &Segment, name: u32) -> Section {
+    Section {
+        name,
+        kind: elf::SHT_PROGBITS,
+        flags: elf::SHF_ALLOC,
+        addr: segment.vaddr,
+        offset: segment.offset,
+        size: to_u64(handoff::OFF_MOVED),
+        link: 0,
+        info: 0,
+        align: 16,
+        entsize: 0,
+    }
+}
+
+fn payload_section(segment: &Segment, name: u32) -> Section {
+    let page = to_u64(handoff::PAGE);
+    Section {
+        flags: elf::SHF_ALLOC | elf::SHF_EXECINSTR,
+        addr: segment.vaddr + page,
+        offset: segment.offset + page,
+        size: segment.filesz - page,
+        ..handoff_section(segment, name)
+    }
+}
+
+/// Changed bytes of symbols and of the dynamic table that name something that was moved.
+pub(crate) fn edits(input: &Input, headers: &Headers, moved: &[Moved]) -> Result<Vec<Edit>> {
+    let mut edits = Vec::new();
+    for (index, section) in headers.sections.iter().enumerate() {
+        let Some(m) = moved
+            .iter()
+            .find(|m| m.holds(section.offset, section.filesz()))
+        else {
+            continue;
+        };
+        let addr = m.vaddr + (section.offset - m.from);
+        if let Some(tag) = room::table_tag(section) {
+            let entries = headers.dynamic.iter().flatten();
+            let named = entries.filter(|d| d.tag == tag && d.val == section.addr);
+            edits.extend(named.map(|d| Edit {
+                what: "dynamic table",
+                offset: d.at + 8,
+                bytes: addr.to_le_bytes().to_vec(),
+            }));
+        }
+        let delta = addr.wrapping_sub(section.addr);
+        for table in headers
+            .sections
+            .iter()
+            .filter(|s| s.kind == elf::SHT_SYMTAB)
+        {
+            symbols(input, table, index, delta, &mut edits)?;
+        }
+    }
+    Ok(edits)
+}
+
+/// Adds `delta` to the values of the symbols of section `index`.
+fn symbols(
+    input: &Input,
+    table: &Section,
+    index: usize,
+    delta: u64,
+    edits: &mut Vec<Edit>,
+) -> Result<()> {
+    let mut at = table.offset;
+    while at < table.file_end() {
+        let len = (table.file_end() - at).min(SYM << 15);
+        let bytes = input.read(at, len)?;
+        let (syms, _) = pod::slice_from_bytes::<Sym>(&bytes, to_usize(len / SYM))
+            .expect("the count is taken from the length");
+        for (sym, i) in syms.iter().zip(0..) {
+            if usize::from(sym.st_shndx.get(LE).0) == index {
+                let mut sym = *sym;
+                sym.st_value
+                    .set(LE, sym.st_value.get(LE).wrapping_add(delta));
+                edits.push(Edit {
+                    what: "symbol table",
+                    offset: at + SYM * i,
+                    bytes: pod::bytes_of(&sym).to_vec(),
+                });
+            }
+        }
+        at += len;
+    }
+    Ok(())
+}
