@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use crate::error::Error;
+use crate::error::PatchError;
 use crate::options::{FlagName, Options, Pattern, Signal};
 use crate::report::Report;
 use crate::{Target, patch};
@@ -105,7 +105,7 @@ fn run_with(args: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn fail(e: &Error) -> ExitCode {
+fn fail(e: &PatchError) -> ExitCode {
     // If even this cannot be written, the exit code still says it.
     let _ = writeln!(std::io::stderr(), "error: {e}");
     ExitCode::FAILURE
@@ -168,7 +168,7 @@ impl Cli {
         };
         match std::io::stdout().write_all(out.as_bytes()) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(e) => fail(&Error::io("write the report", &e)),
+            Err(e) => fail(&PatchError::io("write the report", &e)),
         }
     }
 }

@@ -1,31 +1,76 @@
-//! Writes the output as planned, under a temporary name in its directory; and gives it its name.
+//! Writes the output as planned, to a file without a name in its directory; and gives it its name.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-use tempfile::NamedTempFile;
+use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+use tempfile::{NamedTempFile, TempPath};
 
-use crate::error::{Error, Result};
+use crate::error::{PatchError, Result};
 use crate::facts::Facts;
 use crate::handoff::IDENTITY;
 use crate::input::Input;
 use crate::layout::Plan;
 
-/// Writes all but the identity. The file vanishes if it is dropped.
-pub(crate) fn write(
-    input: &Input,
-    facts: &Facts,
-    plan: &Plan,
-    dir: &Path,
-) -> Result<NamedTempFile> {
-    let temp = tempfile::Builder::new()
-        .prefix(".ckpt-patch-")
-        .tempfile_in(dir)
-        .map_err(|e| Error::io("create a file in its directory", &e))?;
-    write_all(input, facts, plan, temp.as_file()).map_err(|e| Error::io("write it", &e))?;
-    Ok(temp)
+/// The output before it is published: however this process ends, nothing is left of it. Where the
+/// file system cannot make files without a name, it has one, which goes when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) file: File,
+    name: Option<TempPath>,
+}
+
+impl Draft {
+    fn create(dir: &Path) -> io::Result<Self> {
+        let unnamed = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::TMPFILE.bits().cast_signed())
+            .mode(0o600)
+            .open(dir);
+        match unnamed {
+            // It is named through this directory.
+            Ok(file) if Path::new("/proc/self/fd").exists() => {
+                return Ok(Self { file, name: None });
+            }
+            _ => {}
+        }
+        let (file, name) = builder().tempfile_in(dir)?.into_parts();
+        Ok(Self {
+            file,
+            name: Some(name),
+        })
+    }
+
+    /// Gives the file a temporary name in `dir`, if it has none yet.
+    fn named(self, dir: &Path) -> io::Result<NamedTempFile> {
+        if let Some(name) = self.name {
+            return Ok(NamedTempFile::from_parts(self.file, name));
+        }
+        // open(2), O_TMPFILE: the way to link without CAP_DAC_READ_SEARCH.
+        let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let made = builder().make_in(dir, |path| {
+            linkat(CWD, &link, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+        })?;
+        let ((), name) = made.into_parts();
+        Ok(NamedTempFile::from_parts(self.file, name))
+    }
+}
+
+fn builder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".ckpt-patch-");
+    builder
+}
+
+/// Writes all but the identity.
+pub(crate) fn write(input: &Input, facts: &Facts, plan: &Plan, dir: &Path) -> Result<Draft> {
+    let draft = Draft::create(dir).map_err(|e| PatchError::io("create it", &e))?;
+    write_all(input, facts, plan, &draft.file).map_err(|e| PatchError::io("write it", &e))?;
+    Ok(draft)
 }
 
 fn write_all(input: &Input, facts: &Facts, plan: &Plan, out: &File) -> io::Result<()> {
@@ -54,35 +99,37 @@ fn copy(input: &Input, range: (u64, u64), mut out: &File, to: u64) -> io::Result
 /// Writes what is known only after the input has been read.
 pub(crate) fn identify(plan: &Plan, out: &File, identity: &[u8; 32]) -> Result<()> {
     out.write_all_at(identity, plan.segment.offset + IDENTITY)
-        .map_err(|e| Error::io("write it", &e))
+        .map_err(|e| PatchError::io("write it", &e))
 }
 
 /// Gives the finished file its mode and its name, durably: after a crash there is the old file or
 /// the new one, whole.
-pub(crate) fn publish(input: &Input, temp: NamedTempFile, output: &Path) -> Result<()> {
-    let doing = |doing: &'static str| move |e: io::Error| Error::io(doing, &e);
+pub(crate) fn publish(input: &Input, draft: Draft, output: &Path) -> Result<()> {
+    let doing = |doing: &'static str| move |e: io::Error| PatchError::io(doing, &e);
     // No setuid, setgid or sticky bit: what runs with other rights is for its owner to decide.
     let mode = input.meta.mode() & 0o777;
-    let file = temp.as_file();
+    let file = &draft.file;
     file.set_permissions(Permissions::from_mode(mode))
         .map_err(doing("set its mode"))?;
     file.sync_all().map_err(doing("write it"))?;
-    temp.persist(output)
-        .map_err(|e| Error::io("give it its name", &e.error))?;
     let dir = parent(output);
+    let named = draft.named(dir).map_err(doing("give it a name"))?;
+    named
+        .persist(output)
+        .map_err(|e| PatchError::io("give it its name", &e.error))?;
     // Some file systems cannot sync a directory; the file itself is safe by now.
     let synced = File::open(dir).and_then(|d| d.sync_all());
     match synced {
-        Err(e) if e.kind() == io::ErrorKind::StorageFull => Err(Error::io("write it", &e)),
+        Err(e) if e.kind() == io::ErrorKind::StorageFull => Err(PatchError::io("write it", &e)),
         _ => Ok(()),
     }
 }
 
 /// Keeps the owner when a file is replaced by its patched self; says whether that worked.
-pub(crate) fn keep_owner(input: &Input, temp: &NamedTempFile) -> bool {
+pub(crate) fn keep_owner(input: &Input, draft: &Draft) -> bool {
     let (uid, gid) = (input.meta.uid(), input.meta.gid());
     let same = |m: fs::Metadata| m.uid() == uid && m.gid() == gid;
-    let file = temp.as_file();
+    let file = &draft.file;
     file.metadata().is_ok_and(same) || std::os::unix::fs::fchown(file, Some(uid), Some(gid)).is_ok()
 }
 

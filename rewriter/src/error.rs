@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// What stands behind an [`Error`].
+/// What stands behind an [`PatchError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// The file is sound, but of a sort that cannot be patched.
@@ -18,18 +18,18 @@ pub enum Kind {
 }
 
 /// Result of each stage.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T> = std::result::Result<T, PatchError>;
 
 /// One reason, printed as one line: `FILE: what is wrong; what to do next`.
 #[derive(Debug)]
-pub struct Error {
+pub struct PatchError {
     kind: Kind,
     file: Option<PathBuf>,
     what: String,
     next: String,
 }
 
-impl Error {
+impl PatchError {
     /// The file is of a sort that cannot be patched.
     pub(crate) fn unsupported(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(Kind::Unsupported, what, next)
@@ -87,7 +87,7 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for PatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut line = String::new();
         if let Some(file) = &self.file {
@@ -102,4 +102,4 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for PatchError {}

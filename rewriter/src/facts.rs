@@ -4,7 +4,7 @@ use ckpt_format::handoff;
 use object::LittleEndian as LE;
 use object::elf;
 
-use crate::error::{Error, Result};
+use crate::error::{PatchError, Result};
 use crate::headers::Headers;
 use crate::input::Input;
 use crate::overlay::{self, Overlay};
@@ -62,7 +62,7 @@ fn refuse_patched(input: &Input, headers: &Headers) -> Result<()> {
     for load in headers.loads() {
         let len = load.filesz.min(8);
         if len == 8 && input.read(load.offset, len)? == handoff::MAGIC {
-            return Err(Error::unsupported(
+            return Err(PatchError::unsupported(
                 "is patched already",
                 "run it as it is, or patch the original again",
             ));
@@ -74,7 +74,7 @@ fn refuse_patched(input: &Input, headers: &Headers) -> Result<()> {
 fn refuse_prelinked(headers: &Headers) -> Result<()> {
     let undo = |s| headers.name(s) == b".gnu.prelink_undo";
     if headers.sections.iter().any(undo) {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             "is prelinked",
             "undo that first with `prelink -u`",
         ));
@@ -106,7 +106,10 @@ fn linkage(input: &Input, headers: &Headers) -> Result<Linkage> {
         } else {
             "is a shared library, not a program"
         };
-        return Err(Error::unsupported(what, "patch the program that uses it"));
+        return Err(PatchError::unsupported(
+            what,
+            "patch the program that uses it",
+        ));
     }
     Ok(if interp {
         Linkage::DynamicPie

@@ -6,7 +6,7 @@ use object::elf;
 use object::pod;
 
 use crate::elf::{DYN, Dyn, EHDR, Ehdr, PAGE, PHDR, SHDR, Section, Segment};
-use crate::error::{Error, Result};
+use crate::error::{PatchError, Result};
 use crate::input::{Input, to_u64, to_usize};
 
 /// End of the user half of the address space on x86-64 with 4-level paging.
@@ -75,7 +75,7 @@ impl Headers {
     pub(crate) fn check_entry(&self) -> Result<()> {
         let entry = self.entry;
         if entry == 0 {
-            return Err(Error::malformed("has no entry point (e_entry is 0)"));
+            return Err(PatchError::malformed("has no entry point (e_entry is 0)"));
         }
         let runs = |s: &Segment| {
             let executable = s.flags.0 & elf::PF_X.0 != 0;
@@ -84,7 +84,7 @@ impl Headers {
         if self.loads().any(runs) {
             return Ok(());
         }
-        Err(Error::malformed(format!(
+        Err(PatchError::malformed(format!(
             "the entry point {entry:#x} is in no executable segment's bytes"
         )))
     }
@@ -111,14 +111,6 @@ impl Headers {
         self.shoff + SHDR * to_u64(self.sections.len())
     }
 
-    /// File offset of the byte at address `vaddr`, if a segment brings it from the file.
-    pub(crate) fn offset_of(&self, vaddr: u64) -> Option<u64> {
-        let holder = self
-            .loads()
-            .find(|s| s.vaddr <= vaddr && vaddr < s.vaddr + s.filesz)?;
-        Some(holder.offset + (vaddr - holder.vaddr))
-    }
-
     /// Value of the first entry of the dynamic table with this tag.
     pub(crate) fn dyn_value(&self, tag: elf::DynamicTag) -> Option<u64> {
         let entries = self.dynamic.as_ref()?;
@@ -132,19 +124,19 @@ fn read_ehdr(input: &Input) -> Result<Ehdr> {
         let line = rest.split(|b| *b == b'\n').next().unwrap_or_default();
         let line = String::from_utf8_lossy(line);
         let interpreter = line.split_whitespace().next().unwrap_or("?").to_owned();
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             format!("is a script for {interpreter}, not an ELF executable"),
             format!("patch a copy of {interpreter} and run the script with it"),
         ));
     }
     if !start.starts_with(&elf::ELFMAG) {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             "is not an ELF file",
             "name an x86-64 Linux executable",
         ));
     }
     let Ok((ehdr, _)) = pod::from_bytes::<Ehdr>(&start) else {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "the ELF header is cut short: the file has {} bytes, the header {EHDR}",
             input.len
         )));
@@ -160,9 +152,9 @@ fn check_ident(ehdr: &Ehdr) -> Result<()> {
     let ident = &ehdr.e_ident;
     match ident.class {
         elf::ELFCLASS64 => {}
-        elf::ELFCLASS32 => return Err(Error::unsupported("is a 32-bit ELF file", x86_64)),
+        elf::ELFCLASS32 => return Err(PatchError::unsupported("is a 32-bit ELF file", x86_64)),
         other => {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "e_ident[EI_CLASS] is {}, neither 32-bit (1) nor 64-bit (2)",
                 other.0
             )));
@@ -170,22 +162,24 @@ fn check_ident(ehdr: &Ehdr) -> Result<()> {
     }
     match ident.data {
         elf::ELFDATA2LSB => {}
-        elf::ELFDATA2MSB => return Err(Error::unsupported("is a big-endian ELF file", x86_64)),
+        elf::ELFDATA2MSB => {
+            return Err(PatchError::unsupported("is a big-endian ELF file", x86_64));
+        }
         other => {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "e_ident[EI_DATA] is {}, neither little-endian (1) nor big-endian (2)",
                 other.0
             )));
         }
     }
     if ident.version != elf::EV_CURRENT {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "e_ident[EI_VERSION] is {}, not 1",
             ident.version.0
         )));
     }
     if ident.os_abi != elf::ELFOSABI_SYSV && ident.os_abi != elf::ELFOSABI_GNU {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             format!(
                 "is for another operating system (e_ident[EI_OSABI] is {})",
                 ident.os_abi.0
@@ -195,14 +189,16 @@ fn check_ident(ehdr: &Ehdr) -> Result<()> {
     }
     let machine = ehdr.e_machine.get(LE);
     if machine != elf::EM_X86_64 {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             format!("is for another machine (e_machine is {})", machine.0),
             x86_64,
         ));
     }
     let version = ehdr.e_version.get(LE);
     if version != u32::from(elf::EV_CURRENT.0) {
-        return Err(Error::malformed(format!("e_version is {version}, not 1")));
+        return Err(PatchError::malformed(format!(
+            "e_version is {version}, not 1"
+        )));
     }
     Ok(())
 }
@@ -210,15 +206,15 @@ fn check_ident(ehdr: &Ehdr) -> Result<()> {
 fn check_type(ehdr: &Ehdr) -> Result<()> {
     match ehdr.e_type.get(LE) {
         elf::ET_EXEC | elf::ET_DYN => Ok(()),
-        elf::ET_REL => Err(Error::unsupported(
+        elf::ET_REL => Err(PatchError::unsupported(
             "is a relocatable object",
             "link it and patch the executable",
         )),
-        elf::ET_CORE => Err(Error::unsupported(
+        elf::ET_CORE => Err(PatchError::unsupported(
             "is a core dump",
             "patch the executable that dumped it",
         )),
-        other => Err(Error::unsupported(
+        other => Err(PatchError::unsupported(
             format!("is not an executable (e_type is {})", other.0),
             "name an x86-64 Linux executable",
         )),
@@ -232,7 +228,9 @@ fn check_sizes(ehdr: &Ehdr) -> Result<()> {
     ];
     for (field, got, want) in sizes {
         if u64::from(got) != want {
-            return Err(Error::malformed(format!("{field} is {got}, not {want}")));
+            return Err(PatchError::malformed(format!(
+                "{field} is {got}, not {want}"
+            )));
         }
     }
     Ok(())
@@ -242,16 +240,16 @@ fn read_segments(input: &Input, ehdr: &Ehdr) -> Result<Vec<Segment>> {
     let count = ehdr.e_phnum.get(LE);
     let offset = ehdr.e_phoff.get(LE);
     if count == 0 || offset == 0 {
-        return Err(Error::malformed("has no program headers"));
+        return Err(PatchError::malformed("has no program headers"));
     }
     if u64::from(count) * PHDR > PHDRS_MAX {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             format!("has {count} program headers"),
             "no Linux kernel runs a program with more than 1170",
         ));
     }
     if offset < EHDR {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "e_phoff is {offset:#x}, inside the ELF header"
         )));
     }
@@ -260,14 +258,14 @@ fn read_segments(input: &Input, ehdr: &Ehdr) -> Result<Vec<Segment>> {
     for (i, s) in segments.iter().enumerate() {
         let in_file = s.offset.checked_add(s.filesz);
         if s.filesz > 0 && in_file.is_none_or(|end| end > input.len) {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "program header {i} ({} bytes at offset {:#x}) reaches beyond the end of the file ({} bytes)",
                 s.filesz, s.offset, input.len
             )));
         }
         let in_memory = s.vaddr.checked_add(s.memsz);
         if s.kind != elf::PT_GNU_STACK && in_memory.is_none_or(|end| end > ADDRESS_END) {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "program header {i} ({:#x} bytes at address {:#x}) reaches beyond the address space",
                 s.memsz, s.vaddr
             )));
@@ -281,25 +279,25 @@ fn check_loads(segments: &[Segment]) -> Result<()> {
     let mut any = false;
     for (i, s) in segments.iter().enumerate().filter(|(_, s)| s.is_load()) {
         if s.filesz > s.memsz {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "program header {i}: p_filesz {:#x} is more than p_memsz {:#x}",
                 s.filesz, s.memsz
             )));
         }
         if s.align != 0 && !s.align.is_power_of_two() {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "program header {i}: p_align {:#x} is not a power of two",
                 s.align
             )));
         }
         if s.vaddr % PAGE != s.offset % PAGE {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "program header {i}: p_vaddr {:#x} and p_offset {:#x} differ within a page",
                 s.vaddr, s.offset
             )));
         }
         if any && s.vaddr < end {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "program header {i}: PT_LOAD at {:#x} does not come after the one before, which ends at {end:#x}",
                 s.vaddr
             )));
@@ -308,7 +306,7 @@ fn check_loads(segments: &[Segment]) -> Result<()> {
         any = true;
     }
     if !any {
-        return Err(Error::malformed("has no PT_LOAD program header"));
+        return Err(PatchError::malformed("has no PT_LOAD program header"));
     }
     Ok(())
 }
@@ -325,7 +323,7 @@ fn check_phdr(segments: &[Segment], phoff: u64) -> Result<()> {
             && phoff - s.offset + s.vaddr == phdr.vaddr
     };
     if phdr.offset != phoff || !segments.iter().any(mapped) {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "PT_PHDR (offset {:#x}, address {:#x}) is not the program header table at {phoff:#x}",
             phdr.offset, phdr.vaddr
         )));
@@ -339,17 +337,17 @@ fn read_interp(input: &Input, segments: &[Segment]) -> Result<Option<Vec<u8>>> {
         return Ok(None);
     };
     if found.next().is_some() {
-        return Err(Error::malformed("has more than one PT_INTERP"));
+        return Err(PatchError::malformed("has more than one PT_INTERP"));
     }
     if interp.filesz < 2 || interp.filesz > INTERP_MAX {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "PT_INTERP has {} bytes, which is no path",
             interp.filesz
         )));
     }
     let mut path = input.read(interp.offset, interp.filesz)?;
     if path.pop() != Some(0) {
-        return Err(Error::malformed("PT_INTERP does not end with a NUL"));
+        return Err(PatchError::malformed("PT_INTERP does not end with a NUL"));
     }
     Ok(Some(path))
 }
@@ -360,10 +358,10 @@ fn read_dynamic(input: &Input, segments: &[Segment]) -> Result<Option<Vec<Dyn>>>
         return Ok(None);
     };
     if found.next().is_some() {
-        return Err(Error::malformed("has more than one PT_DYNAMIC"));
+        return Err(PatchError::malformed("has more than one PT_DYNAMIC"));
     }
     if dynamic.filesz % DYN != 0 {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "PT_DYNAMIC has {} bytes, not a multiple of {DYN}",
             dynamic.filesz
         )));
@@ -376,7 +374,7 @@ fn read_sections(input: &Input, ehdr: &Ehdr) -> Result<Vec<Section>> {
     let offset = ehdr.e_shoff.get(LE);
     let count = ehdr.e_shnum.get(LE);
     if (count == 0) != (offset == 0) {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "e_shnum is {count}, but e_shoff is {offset:#x}: both or neither must be 0"
         )));
     }
@@ -384,19 +382,19 @@ fn read_sections(input: &Input, ehdr: &Ehdr) -> Result<Vec<Section>> {
         return Ok(Vec::new());
     }
     if count >= SECTIONS_MAX {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             format!("has {count} sections"),
             "strip it and patch the result",
         ));
     }
     let entsize = ehdr.e_shentsize.get(LE);
     if u64::from(entsize) != SHDR {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "e_shentsize is {entsize}, not {SHDR}"
         )));
     }
     if offset < EHDR {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "e_shoff is {offset:#x}, inside the ELF header"
         )));
     }
@@ -406,7 +404,7 @@ fn read_sections(input: &Input, ehdr: &Ehdr) -> Result<Vec<Section>> {
     for (i, s) in sections.iter().enumerate() {
         let end = s.offset.checked_add(s.filesz());
         if s.filesz() > 0 && end.is_none_or(|end| end > input.len) {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "section {i} ({} bytes at offset {:#x}) reaches beyond the end of the file ({} bytes)",
                 s.size, s.offset, input.len
             )));
@@ -420,13 +418,13 @@ fn read_names(input: &Input, sections: &[Section], index: usize) -> Result<Vec<u
         return Ok(Vec::new());
     }
     let Some(table) = sections.get(index) else {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "e_shstrndx is {index}, but there are {} sections",
             sections.len()
         )));
     };
     if table.kind != elf::SHT_STRTAB {
-        return Err(Error::malformed(format!(
+        return Err(PatchError::malformed(format!(
             "e_shstrndx is {index}, which is no string table"
         )));
     }
@@ -434,7 +432,7 @@ fn read_names(input: &Input, sections: &[Section], index: usize) -> Result<Vec<u
     for (i, s) in sections.iter().enumerate() {
         let inside = names.get(to_usize(s.name.into())..);
         if !inside.is_some_and(|tail| tail.contains(&0)) {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "the name of section {i} ({:#x}) is outside the table of names",
                 s.name
             )));

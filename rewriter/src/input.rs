@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::error::{Error, Result};
+use crate::error::{PatchError, Result};
 
 /// An open regular file and its length at the time it was opened.
 #[derive(Debug)]
@@ -19,20 +19,23 @@ impl Input {
     /// Opens `path`, which must be a regular file with something in it.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         // Looked at before it is opened: opening a pipe would wait for its writer.
-        let kind = fs::metadata(path).map_err(|e| Error::io("open it", &e))?;
+        let kind = fs::metadata(path).map_err(|e| PatchError::io("open it", &e))?;
         if kind.is_dir() {
-            return Err(Error::unsupported("is a directory", "name an executable"));
+            return Err(PatchError::unsupported(
+                "is a directory",
+                "name an executable",
+            ));
         }
         if !kind.is_file() {
-            return Err(Error::unsupported(
+            return Err(PatchError::unsupported(
                 "is not a regular file",
                 "name an executable",
             ));
         }
-        let file = File::open(path).map_err(|e| Error::io("open it", &e))?;
-        let meta = file.metadata().map_err(|e| Error::io("read it", &e))?;
+        let file = File::open(path).map_err(|e| PatchError::io("open it", &e))?;
+        let meta = file.metadata().map_err(|e| PatchError::io("read it", &e))?;
         if meta.len() == 0 {
-            return Err(Error::unsupported("is empty", "name an executable"));
+            return Err(PatchError::unsupported("is empty", "name an executable"));
         }
         Ok(Self {
             path: path.to_path_buf(),
@@ -47,14 +50,14 @@ impl Input {
         let mut bytes = vec![0; to_usize(len)];
         self.file
             .read_exact_at(&mut bytes, offset)
-            .map_err(|e| Error::io("read it", &e))?;
+            .map_err(|e| PatchError::io("read it", &e))?;
         Ok(bytes)
     }
 
     /// Reads `len` bytes at `offset`, or `what` of the error is that the file ends before.
     pub(crate) fn read_checked(&self, offset: u64, len: u64, what: &str) -> Result<Vec<u8>> {
         if offset.checked_add(len).is_none_or(|end| end > self.len) {
-            return Err(Error::malformed(format!(
+            return Err(PatchError::malformed(format!(
                 "{what} ({len} bytes at offset {offset:#x}) reaches beyond the end of the file ({} bytes)",
                 self.len
             )));

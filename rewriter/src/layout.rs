@@ -19,7 +19,7 @@ use object::elf;
 use object::pod;
 
 use crate::elf::{EHDR, PAGE, PHDR, Section, Segment, round_up};
-use crate::error::{Error, Result};
+use crate::error::{PatchError, Result};
 use crate::facts::Facts;
 use crate::handoff::Block;
 use crate::headers::Headers;
@@ -105,7 +105,7 @@ pub(crate) fn plan(
         draft.compat(headers)?;
     }
     if draft.segment.mem_end() > ADDRESS_END {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             "leaves no address after its last segment",
             "link it at lower addresses",
         ));
@@ -201,7 +201,8 @@ impl Draft {
             return false;
         }
         for s in &mut self.segments {
-            s.offset += shift;
+            // Segments without bytes may claim any offset.
+            s.offset = s.offset.wrapping_add(shift);
         }
         let first = self.segments.iter().position(Segment::is_load).unwrap_or(0);
         let page = Segment {
@@ -297,9 +298,10 @@ impl Draft {
         }
         let tail = relocate::sections(headers, self.shift, &self.segment, &self.moved);
         let shoff = tail.shoff;
-        let overlay = tail.edits.last().map_or(self.segment.file_end(), |e| {
-            e.offset + to_u64(e.bytes.len())
-        });
+        let overlay = tail.edits.last().map_or_else(
+            || self.segment.file_end(),
+            |e| e.offset + to_u64(e.bytes.len()),
+        );
         edits.extend(tail.edits);
         let entry = self.segment.vaddr + to_u64(handoff::PAGE) + payload.entry;
         edits.push(Edit {
@@ -324,8 +326,8 @@ impl Draft {
     }
 }
 
-fn no_room() -> Error {
-    Error::unsupported(
+fn no_room() -> PatchError {
+    PatchError::unsupported(
         "has no room for a program header, in its table or elsewhere",
         "link it with GNU ld, lld or Go's linker at default addresses",
     )

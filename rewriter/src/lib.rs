@@ -36,7 +36,7 @@ mod room;
 mod verify;
 
 pub use cli::run;
-pub use error::{Error, Kind, Result};
+pub use error::{Kind, PatchError, Result};
 pub use facts::Linkage;
 pub use options::{FlagName, Options, Pattern, Signal};
 pub use report::Report;
@@ -57,33 +57,32 @@ pub enum Target {
 ///
 /// # Errors
 ///
-/// [`Error`] says what is wrong with which file and what to do next.
+/// [`PatchError`] says what is wrong with which file and what to do next.
 pub fn patch(app: &Path, target: &Target, options: &Options) -> Result<Report> {
     let input = input::Input::open(app).map_err(|e| e.on(app))?;
     let output = output_path(app, &input, target)?;
 
-    let on_app = |e: Error| e.on(app);
+    let on_app = |e: PatchError| e.on(app);
     let headers = headers::Headers::read(&input).map_err(on_app)?;
     let facts = facts::classify(&input, &headers, options.force).map_err(on_app)?;
     let payload = payload::Payload::embedded()
-        .map_err(|what| Error::bug(format!("the embedded runtime {what}")).on(app))?;
+        .map_err(|what| PatchError::bug(format!("the embedded runtime {what}")).on(app))?;
     let block = handoff::Block { options };
     let plan = layout::plan(&input, &headers, &facts, &payload, &block).map_err(on_app)?;
     let mut report = report(&input, &headers, &facts, &plan);
 
     if let Some(output) = output {
-        let on_output = |e: Error| e.on(&output);
-        let temp = emit::write(&input, &facts, &plan, emit::parent(&output)).map_err(on_output)?;
-        let identity =
-            verify::contents(&input, &facts, &plan, temp.as_file()).map_err(on_output)?;
-        emit::identify(&plan, temp.as_file(), &identity).map_err(on_output)?;
-        verify::structure(&input, &headers, &plan, temp.as_file(), &identity).map_err(on_output)?;
-        if *target == Target::InPlace && !emit::keep_owner(&input, &temp) {
+        let on_output = |e: PatchError| e.on(&output);
+        let draft = emit::write(&input, &facts, &plan, emit::parent(&output)).map_err(on_output)?;
+        let identity = verify::contents(&input, &facts, &plan, &draft.file).map_err(on_output)?;
+        emit::identify(&plan, &draft.file, &identity).map_err(on_output)?;
+        verify::structure(&input, &headers, &plan, &draft.file, &identity).map_err(on_output)?;
+        if *target == Target::InPlace && !emit::keep_owner(&input, &draft) {
             report
                 .warnings
                 .push("the owner could not be kept".to_owned());
         }
-        emit::publish(&input, temp, &output).map_err(on_output)?;
+        emit::publish(&input, draft, &output).map_err(on_output)?;
         report.sha256 = identity.iter().map(|b| format!("{b:02x}")).collect();
         report.output = Some(output);
     }
@@ -95,7 +94,9 @@ fn output_path(app: &Path, input: &input::Input, target: &Target) -> Result<Opti
     let output = match target {
         Target::Nowhere => return Ok(None),
         // A link stays one: what it names is replaced.
-        Target::InPlace => fs::canonicalize(app).map_err(|e| Error::io("find it", &e).on(app))?,
+        Target::InPlace => {
+            fs::canonicalize(app).map_err(|e| PatchError::io("find it", &e).on(app))?
+        }
         Target::File(output) => output.clone(),
     };
     if let (Ok(meta), Target::File(_)) = (fs::metadata(&output), target) {
@@ -113,7 +114,7 @@ fn output_path(app: &Path, input: &input::Input, target: &Target) -> Result<Opti
             None
         };
         if let Some((what, next)) = refused {
-            return Err(Error::unsupported(what, next).on(&output));
+            return Err(PatchError::unsupported(what, next).on(&output));
         }
     }
     Ok(Some(output))

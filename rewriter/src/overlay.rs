@@ -5,7 +5,7 @@
 //! formats known to count from the end are taken.
 
 use crate::elf::EHDR;
-use crate::error::{Error, Result};
+use crate::error::{PatchError, Result};
 use crate::headers::Headers;
 use crate::input::Input;
 
@@ -49,7 +49,7 @@ pub(crate) fn find(input: &Input, headers: &Headers, force: bool) -> Result<Over
         format(input, end)?
     };
     if matches!(format, "unknown" | "deno") && !force {
-        return Err(Error::unsupported(
+        return Err(PatchError::unsupported(
             format!(
                 "has {len} bytes after its end ({format} format) that it may look for at a fixed offset"
             ),

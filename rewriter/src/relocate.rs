@@ -62,7 +62,8 @@ pub(crate) fn sections(headers: &Headers, shift: u64, segment: &Segment, moved: 
             s.addr = m.vaddr + (s.offset - m.from);
             s.offset = m.to + (s.offset - m.from);
         } else {
-            s.offset += shift;
+            // Sections without bytes may claim any offset.
+            s.offset = s.offset.wrapping_add(shift);
         }
     }
     let mut names = headers.names.clone();

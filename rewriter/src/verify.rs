@@ -13,7 +13,7 @@ use goblin::elf::section_header::SectionHeader;
 use sha2::{Digest, Sha256};
 
 use crate::elf::{EHDR, PAGE, PHDR, SHDR, Section, Segment};
-use crate::error::{Error, Result};
+use crate::error::{PatchError, Result};
 use crate::facts::Facts;
 use crate::handoff::IDENTITY;
 use crate::headers::Headers;
@@ -51,7 +51,9 @@ pub(crate) fn contents(input: &Input, facts: &Facts, plan: &Plan, out: &File) ->
                 undo_edits(plan, place, old, new);
             }
             if old != new {
-                return Err(Error::bug(format!("bytes near offset {at:#x} changed")));
+                return Err(PatchError::bug(format!(
+                    "bytes near offset {at:#x} changed"
+                )));
             }
             at += to_u64(len);
         }
@@ -103,6 +105,10 @@ pub(crate) fn structure(
     }
     check(shnum == plan.sections.len(), "e_shnum")?;
 
+    for edit in &plan.edits {
+        let written = bytes(out, edit.offset, to_u64(edit.bytes.len()))?;
+        check(written == edit.bytes, edit.what)?;
+    }
     let blob = bytes(out, plan.segment.offset, plan.segment.filesz)?;
     let at = to_usize(IDENTITY);
     check(blob.get(at..at + 32) == Some(identity), "identity")?;
@@ -216,8 +222,8 @@ fn bytes(out: &File, offset: u64, len: u64) -> Result<Vec<u8>> {
 
 fn read(file: &File, bytes: &mut [u8], at: u64) -> Result<()> {
     file.read_exact_at(bytes, at).map_err(|e| match e.kind() {
-        io::ErrorKind::UnexpectedEof => Error::bug("the file is shorter than planned"),
-        _ => Error::io("read it back", &e),
+        io::ErrorKind::UnexpectedEof => PatchError::bug("the file is shorter than planned"),
+        _ => PatchError::io("read it back", &e),
     })
 }
 
@@ -225,9 +231,11 @@ fn check(holds: bool, what: &str) -> Result<()> {
     if holds {
         return Ok(());
     }
-    Err(Error::bug(format!("the result is not as planned: {what}")))
+    Err(PatchError::bug(format!(
+        "the result is not as planned: {what}"
+    )))
 }
 
-fn unreadable(e: &goblin::error::Error) -> Error {
-    Error::bug(format!("the result cannot be parsed: {e}"))
+fn unreadable(e: &goblin::error::Error) -> PatchError {
+    PatchError::bug(format!("the result cannot be parsed: {e}"))
 }
