@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
         expect(fscanf(in, "line %d\n", &number) == 1 && number == i, "line %d", i);
     ungetc('l', in);
 
-    FILE *out = fopen("out", "w+");
+    FILE *out = fopen("written", "w+");
     static char buffer[8192];
     setvbuf(out, buffer, _IOFBF, sizeof buffer);
     // More than one buffer: part of it is in the file already.

@@ -1,5 +1,6 @@
 // The checkpoint falls into a system call that sleeps. The program must not notice: no EINTR, no early
 // end, and waits for a signal are ended by that signal alone.
+//#Links: pie musl
 //#Variants: nanosleep clock_nanosleep poll select pause sigsuspend sigtimedwait futex
 #include "../lib/sample.h"
 #include <poll.h>
@@ -9,7 +10,7 @@
 static volatile int alarms;
 static void on_alarm(int number) { alarms += number == SIGALRM; }
 
-#define SECONDS 2
+#define SECONDS 1
 
 static void alarm_in(int seconds) {
     signal(SIGALRM, on_alarm);

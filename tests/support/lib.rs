@@ -1,1 +1,32 @@
-//! What the tests share: building samples, running them, looking at them from outside.
+//! What the tests share: building samples, patching and running them, looking at them from outside.
+//!
+//! Programs under test run as a plain user with `no_new_privs` and an almost empty environment, in a
+//! directory of their own under `/tmp`. Every wait has a limit and says what it waited for.
+
+mod ask;
+mod build;
+mod data;
+mod launch;
+mod maps;
+mod place;
+mod product;
+mod run;
+mod sample;
+mod visible;
+
+pub use ask::{checkpoint, checkpoint_by_signal};
+pub use data::{Random, random_bytes, words};
+pub use launch::{Launch, Streams, command_of};
+pub use place::{Scratch, is_root, repository};
+pub use product::{patch, patch_tool};
+pub use run::{Process, wait_until};
+pub use sample::{Ask, Link, Sample};
+pub use visible::{State, differences, look, look_settled, wait_for_state};
+
+use std::time::Duration;
+
+/// No single step of a test takes longer than this, unless something hangs.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Exit status by which a sample says that all is well.
+pub const PASS: i32 = 42;

@@ -1,0 +1,197 @@
+//! A program as everybody sees it in `/proc`: to be the same before a checkpoint, after it, and after a
+//! restore.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::LIMIT;
+use crate::maps::memory_of;
+use crate::run::Process;
+
+/// What was seen, by name.
+pub type State = BTreeMap<String, String>;
+
+/// Lines of `/proc/PID/status` that must stay. Process ids, memory sizes and counters may differ.
+const STATUS: [&str; 17] = [
+    "Name",
+    "Umask",
+    "Uid",
+    "Gid",
+    "Groups",
+    "Kthread",
+    "THP_enabled",
+    "Threads",
+    "SigPnd",
+    "ShdPnd",
+    "SigBlk",
+    "SigIgn",
+    "SigCgt",
+    "NoNewPrivs",
+    "Seccomp",
+    "CapEff",
+    "Cpus_allowed",
+];
+
+/// Fields of `/proc/PID/stat`, counted from 1 as in proc(5).
+const STAT: [(usize, &str); 14] = [
+    (19, "nice"),
+    (26, "start_code"),
+    (27, "end_code"),
+    (28, "start_stack"),
+    (38, "exit_signal"),
+    (40, "rt_priority"),
+    (41, "policy"),
+    (45, "start_data"),
+    (46, "end_data"),
+    (47, "start_brk"),
+    (48, "arg_start"),
+    (49, "arg_end"),
+    (50, "env_start"),
+    (51, "env_end"),
+];
+
+/// Whole files.
+const FILES: [&str; 8] = [
+    "auxv",
+    "cmdline",
+    "comm",
+    "coredump_filter",
+    "environ",
+    "limits",
+    "oom_score_adj",
+    "personality",
+];
+
+/// One look.
+pub fn look(pid: u32) -> Result<State> {
+    let mut state = State::new();
+    let proc = PathBuf::from(format!("/proc/{pid}"));
+    for name in FILES {
+        // Some are closed to others while the program is not dumpable; that is a property as well.
+        let text = fs::read(proc.join(name)).map_or_else(
+            |error| format!("{:?}", error.kind()),
+            |bytes| bytes.escape_ascii().to_string().replace("\\n", "\n"),
+        );
+        state.insert(name.to_owned(), text);
+    }
+    for name in ["cwd", "root", "exe"] {
+        let text = fs::read_link(proc.join(name)).map_or_else(
+            |error| format!("{:?}", error.kind()),
+            |path| path.display().to_string(),
+        );
+        state.insert(name.to_owned(), text);
+    }
+    let status = fs::read_to_string(proc.join("status")).context("status")?;
+    for line in status.lines() {
+        if let Some((name, value)) = line.split_once(':')
+            && STATUS.contains(&name)
+        {
+            state.insert(format!("status {name}"), value.trim().to_owned());
+        }
+    }
+    let stat = fs::read_to_string(proc.join("stat")).context("stat")?;
+    // The name is in brackets and may hold any byte; fields count from after it.
+    let rest = stat.rsplit_once(") ").context("stat without a name")?.1;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    for (number, name) in STAT {
+        let value = fields.get(number - 3).copied().unwrap_or("missing");
+        state.insert(format!("stat {name}"), value.to_owned());
+    }
+    state.insert("descriptors".to_owned(), descriptors(pid)?);
+    state.insert("memory".to_owned(), memory_of(pid)?);
+    Ok(state)
+}
+
+/// Number, file, flags and offset of each. Left out: mount id and inode, which a file of its own has when a
+/// deleted one is made again; that a file is the same one where it must be is for the samples to judge.
+fn descriptors(pid: u32) -> Result<String> {
+    let mut lines = BTreeMap::new();
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Ok("not readable".to_owned());
+    };
+    for entry in entries {
+        let entry = entry?;
+        let number: u32 = entry.file_name().to_string_lossy().parse()?;
+        let link = fs::read_link(entry.path())?.display().to_string();
+        let link = if link.ends_with(" (deleted)") {
+            "(deleted)".to_owned()
+        } else {
+            link
+        };
+        let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"))?;
+        let kept: Vec<&str> = info
+            .lines()
+            .filter(|line| line.starts_with("pos:") || line.starts_with("flags:"))
+            .collect();
+        lines.insert(number, format!("{number}: {link} {}", kept.join(" ")));
+    }
+    Ok(lines.into_values().collect::<Vec<_>>().join("\n"))
+}
+
+/// Looks until two looks in a row agree: a program that has just said something may still be busy.
+pub fn look_settled(process: &mut Process) -> Result<State> {
+    let start = Instant::now();
+    let mut last = look(process.pid())?;
+    loop {
+        sleep(Duration::from_millis(15));
+        process.check_alive()?;
+        let now = look(process.pid())?;
+        if now == last {
+            return Ok(now);
+        }
+        if start.elapsed() > LIMIT {
+            bail!("the program does not settle: {}", differences(&last, &now));
+        }
+        last = now;
+    }
+}
+
+/// Looks until the program looks like that again; a restore takes its time, and nothing tells when it has
+/// handed over.
+pub fn wait_for_state(process: &mut Process, wanted: &State, when: &str) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        process.check_alive().with_context(|| when.to_owned())?;
+        // While memory is being exchanged, a look may fail half-way.
+        match look(process.pid()) {
+            Ok(now) if now == *wanted => return Ok(()),
+            Ok(now) if start.elapsed() > Duration::from_secs(8) => {
+                bail!("{when}, /proc differs: {}", differences(wanted, &now));
+            }
+            Err(error) if start.elapsed() > Duration::from_secs(8) => {
+                return Err(error.context(format!("look at the program {when}")));
+            }
+            Ok(_) | Err(_) => sleep(Duration::from_millis(3)),
+        }
+    }
+}
+
+/// The lines that only one of the two has.
+pub fn differences(old: &State, new: &State) -> String {
+    let mut text = String::new();
+    for (name, before) in old {
+        let after = new.get(name).map_or("(nothing)", String::as_str);
+        if before == after {
+            continue;
+        }
+        text.push_str(&format!("\n{name}:"));
+        for line in before
+            .lines()
+            .filter(|line| !after.lines().any(|l| l == *line))
+        {
+            text.push_str(&format!("\n  - {line}"));
+        }
+        for line in after
+            .lines()
+            .filter(|line| !before.lines().any(|l| l == *line))
+        {
+            text.push_str(&format!("\n  + {line}"));
+        }
+    }
+    text
+}
