@@ -1,0 +1,80 @@
+// Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
+// program goes on and still has it.
+//#Variants: pipe unix_pair unix_listening tcp udp epoll eventfd timerfd signalfd inotify pidfd userfault
+#include "../lib/sample.h"
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+
+static int make(const char *kind) {
+    int two[2] = {-1, -1};
+    if (strcmp(kind, "pipe") == 0) {
+        expect(pipe(two) == 0, "pipe");
+        expect(write(two[1], "x", 1) == 1, "write");
+        close(two[1]);
+        return two[0];
+    }
+    if (strcmp(kind, "unix_pair") == 0) {
+        expect(socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0, "socketpair");
+        close(two[1]);
+        return two[0];
+    }
+    if (strcmp(kind, "unix_listening") == 0) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        return fd;
+    }
+    if (strcmp(kind, "tcp") == 0) {
+        // Connected to a listener of our own, which is gone again: a connection, not a service.
+        int listener = socket(AF_INET, SOCK_STREAM, 0);
+        struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t length = sizeof here;
+        expect(bind(listener, (struct sockaddr *)&here, length) == 0 && listen(listener, 1) == 0, "listen");
+        getsockname(listener, (struct sockaddr *)&here, &length);
+        int fd = socket(AF_INET, SOCK_STREAM, 0);
+        expect(connect(fd, (struct sockaddr *)&here, length) == 0, "connect");
+        close(listener);
+        return fd;
+    }
+    if (strcmp(kind, "udp") == 0)
+        return socket(AF_INET, SOCK_DGRAM, 0);
+    if (strcmp(kind, "epoll") == 0)
+        return epoll_create1(0);
+    if (strcmp(kind, "eventfd") == 0)
+        return eventfd(1, 0);
+    if (strcmp(kind, "timerfd") == 0)
+        return timerfd_create(CLOCK_MONOTONIC, 0);
+    if (strcmp(kind, "signalfd") == 0) {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGHUP);
+        return signalfd(-1, &set, 0);
+    }
+    if (strcmp(kind, "inotify") == 0)
+        return inotify_init1(0);
+    if (strcmp(kind, "pidfd") == 0)
+        return (int)syscall(434 /* pidfd_open */, getpid(), 0);
+    if (strcmp(kind, "userfault") == 0)
+        return (int)syscall(323 /* userfaultfd */, 1 /* UFFD_USER_MODE_ONLY */);
+    FAIL("variant %s", kind);
+}
+
+int main(int argc, char **argv) {
+    sample_start(argc, argv);
+    int fd = make(argc > 2 ? argv[2] : "pipe");
+    expect(fd >= 0, "make");
+    if (fd != 7) {
+        expect(dup2(fd, 7) == 7, "dup2");
+        close(fd);
+    }
+    struct stat before, now;
+    fstat(7, &before);
+    ready();
+    wait_for_go();
+    SPOIL(1, close(7));
+    expect(fstat(7, &now) == 0 && now.st_ino == before.st_ino && now.st_mode == before.st_mode, "it is gone");
+    pass();
+}

@@ -1,0 +1,167 @@
+//! What cannot be saved is refused by name: `--checkpoint` ends with 1 and says what it is, no image comes
+//! to be, and the program goes on with all it had.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use ckpt_tests::{
+    Launch, Link, PASS, Process, Sample, Scratch, command_of, look_settled, patch, wait_for_state,
+    wait_until,
+};
+use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::Signal;
+
+/// Sample, variant, and words that the message must have.
+const REFUSED: [(&str, &str, &[&str]); 14] = [
+    ("refuse/descriptors", "pipe", &["descriptor 7: ", "pipe"]),
+    (
+        "refuse/descriptors",
+        "unix_pair",
+        &["descriptor 7: ", "unix", "socket"],
+    ),
+    (
+        "refuse/descriptors",
+        "unix_listening",
+        &["descriptor 7: ", "unix", "socket"],
+    ),
+    (
+        "refuse/descriptors",
+        "tcp",
+        &["descriptor 7: ", "tcp socket"],
+    ),
+    (
+        "refuse/descriptors",
+        "udp",
+        &["descriptor 7: ", "udp socket"],
+    ),
+    ("refuse/descriptors", "epoll", &["descriptor 7: ", "epoll"]),
+    (
+        "refuse/descriptors",
+        "eventfd",
+        &["descriptor 7: ", "eventfd"],
+    ),
+    (
+        "refuse/descriptors",
+        "timerfd",
+        &["descriptor 7: ", "timerfd"],
+    ),
+    (
+        "refuse/descriptors",
+        "signalfd",
+        &["descriptor 7: ", "signalfd"],
+    ),
+    (
+        "refuse/descriptors",
+        "inotify",
+        &["descriptor 7: ", "inotify"],
+    ),
+    ("refuse/descriptors", "pidfd", &["descriptor 7: ", "pidfd"]),
+    (
+        "refuse/descriptors",
+        "userfault",
+        &["descriptor 7: ", "userfaultfd"],
+    ),
+    ("refuse/tasks", "thread", &["thread"]),
+    ("refuse/tasks", "child", &["child"]),
+];
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for (sample, variant, words) in REFUSED {
+        for link in [Link::Pie, Link::Musl] {
+            trials.push(Trial::test(
+                format!("refused::{sample}:{variant}::{}", link.name()),
+                move || {
+                    refused(sample, variant, link, words)
+                        .map_err(|error| Failed::from(format!("{error:#}")))
+                },
+            ));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn refused(sample: &str, variant: &str, link: Link, words: &[&str]) -> Result<()> {
+    let scratch = Scratch::new(&format!("refuse-{variant}"))?;
+    let program = scratch.join("app");
+    patch(&Sample::named(sample)?.build(link)?, &program)?;
+    let go = scratch.join("go");
+    let launch = Launch::new(
+        &program,
+        &[&go.display().to_string(), variant],
+        scratch.path(),
+    );
+    let mut process = launch.start()?;
+    wait_until("\"ready\"", || {
+        process.check_alive()?;
+        Ok(scratch.text("out").contains("ready\n"))
+    })?;
+    // A thread that counts never looks quite the same; then there is nothing to compare.
+    let before = look_settled(&mut process)?;
+
+    let image = scratch.join("refused.img");
+    let ask = command_of(&program, None)
+        .args(["--checkpoint", &process.pid().to_string(), "-o"])
+        .arg(&image)
+        .output()?;
+    let message = String::from_utf8_lossy(&ask.stderr).into_owned();
+    ensure!(
+        ask.status.code() == Some(1),
+        "--checkpoint: {}; {message:?}",
+        ask.status
+    );
+    ensure!(ask.stdout.is_empty(), "--checkpoint printed something");
+    is_refusal(&message, words)?;
+    no_image(&scratch)?;
+    wait_for_state(&mut process, &before, "after a refused request")?;
+
+    // The signal has nobody else to tell: the program's own standard error.
+    process.signal(Signal::USR2)?;
+    wait_until("the message after SIGUSR2", || {
+        process.check_alive()?;
+        Ok(scratch.text("err").ends_with('\n'))
+    })?;
+    let lines = scratch.text("err");
+    let last = lines.lines().last().unwrap_or_default();
+    is_refusal(&format!("{last}\n"), words)?;
+    no_image(&scratch)?;
+    finish(&scratch, &mut process)
+}
+
+/// One line, with the prefix, that names what it is about.
+fn is_refusal(message: &str, words: &[&str]) -> Result<()> {
+    ensure!(
+        message.starts_with("ckpt: error: "),
+        "no error line: {message:?}"
+    );
+    ensure!(
+        message.lines().count() == 1,
+        "more than one line: {message:?}"
+    );
+    let lower = message.to_lowercase();
+    for word in words {
+        ensure!(lower.contains(word), "{message:?} does not say {word:?}");
+    }
+    Ok(())
+}
+
+fn no_image(scratch: &Scratch) -> Result<()> {
+    for entry in fs::read_dir(scratch.path())? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        ensure!(!name.contains(".img"), "there is {name}");
+    }
+    Ok(())
+}
+
+fn finish(scratch: &Scratch, process: &mut Process) -> Result<()> {
+    scratch.write("go.new", "go")?;
+    fs::rename(scratch.join("go.new"), scratch.join("go"))?;
+    let status = process.wait()?;
+    ensure!(
+        status.code() == Some(PASS),
+        "the program ended with {status}: {}",
+        scratch.text("out")
+    );
+    Ok(())
+}
