@@ -43,6 +43,8 @@ pub mod kind {
     pub const VDSO: u32 = 14;
     /// Contents of files that have no name any more: runs, then bytes in [`PAGES`].
     pub const CONTENTS: u32 = 15;
+    /// Guard regions (MADV_GUARD_INSTALL) within mappings.
+    pub const GUARDS: u32 = 16;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -64,12 +66,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::ATTRIBUTES => "attributes",
         kind::VDSO => "vdso",
         kind::CONTENTS => "contents",
+        kind::GUARDS => "guards",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 15] = [
+pub const ALL: [u32; 16] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -85,7 +88,11 @@ pub const ALL: [u32; 15] = [
     kind::ATTRIBUTES,
     kind::VDSO,
     kind::CONTENTS,
+    kind::GUARDS,
 ];
+
+/// One more than the largest kind.
+pub const KINDS: usize = 17;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.
@@ -110,7 +117,7 @@ record! {
 /// The whole table, checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
-    entries: [Option<Entry>; 16],
+    entries: [Option<Entry>; KINDS],
 }
 
 impl Table {
@@ -122,7 +129,7 @@ impl Table {
             return Err(DecodeError::Checksum("section table"));
         }
         let mut r = Reader::new("table", bytes);
-        let mut entries = [None; 16];
+        let mut entries = [None; KINDS];
         let mut end: u64 = u64::from(header::LEN32);
         for _ in 0..head.section_count {
             let entry = Entry::take(&mut r)?;

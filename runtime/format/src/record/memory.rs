@@ -187,6 +187,28 @@ impl Run {
 }
 
 record! {
+    /// A range whose pages raise SIGSEGV when touched, MADV_GUARD_INSTALL of kernel 6.13.
+    Guard {
+        /// First address.
+        start: u64,
+        /// First address after it.
+        end: u64,
+    }
+}
+
+impl Guard {
+    /// Checks one range and that it lies above `floor`, the end of the one before.
+    pub fn check(&self, floor: u64) -> Result<(), DecodeError> {
+        let aligned = page_aligned(self.start) && page_aligned(self.end);
+        if aligned && self.start >= floor && self.start < self.end && self.end <= TASK_END {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("guard region"))
+        }
+    }
+}
+
+record! {
     /// What PR_SET_MM_MAP takes, but for the executable's descriptor.
     Mm<'a> {
         /// start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start,

@@ -12,7 +12,7 @@ mod thread;
 pub use attributes::{Attributes, LIMITS};
 pub use file::{Content, Descriptor, File, file_kind};
 pub use machine::{CPUID_LEAVES, Machine, Program};
-pub use memory::{Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
+pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
 pub use signal::{Action, Pending, Timers};
 pub use thread::Thread;
 
@@ -44,6 +44,9 @@ impl<'a, T: Field<'a>> List<'a, T> {
         let left: u32 = reader.take()?;
         if left > limit {
             return Err(DecodeError::Limit(section));
+        }
+        if left == 0 {
+            reader.finish()?;
         }
         Ok(Self {
             reader,

@@ -1,0 +1,98 @@
+//! Signal frames: the handler's entry, the way back, and what stands where.
+#![expect(unsafe_code, reason = "signal frames are made by the kernel")]
+
+use core::arch::naked_asm;
+
+/// What the kernel calls for our signals: `handler(signal, siginfo, ucontext)`.
+///
+/// # Safety
+///
+/// Only the kernel comes here.
+#[unsafe(naked)]
+pub unsafe extern "C" fn handler() {
+    naked_asm!(
+        "endbr64",
+        "cld",
+        "sub rsp, 8", // rsp is 8 below a multiple of 16 at a handler's entry, as after a call
+        "call {handle}",
+        "add rsp, 8",
+        "ret",
+        handle = sym crate::trigger::handle,
+    )
+}
+
+/// SA_RESTORER: where [`handler`] returns to. These very bytes are what unwinders and debuggers
+/// know a signal frame by (gdb, libgcc's linux-unwind.h): 48 c7 c0 0f 00 00 00 0f 05.
+///
+/// # Safety
+///
+/// rsp is at a `struct ucontext`, as after the handler's return.
+#[unsafe(naked)]
+pub unsafe extern "C" fn restorer() -> ! {
+    naked_asm!("mov rax, 15", "syscall")
+}
+
+/// The last code of a restore and the first of the restored program's own memory: unmaps the
+/// restorer and returns through the signal frame. Its address stands in the image
+/// (`Program::resume`), so this convention is part of the format: address and length in rdi and
+/// rsi, `struct ucontext` in rdx.
+///
+/// # Safety
+///
+/// All state is restored; signals are blocked.
+#[unsafe(naked)]
+pub unsafe extern "C" fn resume() -> ! {
+    naked_asm!(
+        "mov rsp, rdx",
+        "mov eax, 11", // munmap
+        "syscall",
+        "mov rax, 15", // rt_sigreturn
+        "syscall",
+        "ud2",
+    )
+}
+
+/// Offsets in the kernel's `struct ucontext` (asm/ucontext.h, asm/sigcontext.h).
+pub mod offset {
+    /// `uc_mcontext.rsp`.
+    pub const RSP: usize = 160;
+    /// `uc_mcontext.rax`.
+    pub const RAX: usize = 144;
+    /// `uc_mcontext.rip`.
+    pub const RIP: usize = 168;
+    /// `uc_mcontext.eflags`.
+    pub const EFLAGS: usize = 176;
+    /// `uc_mcontext.fpstate`.
+    pub const FPSTATE: usize = 224;
+    /// `uc_sigmask`.
+    pub const SIGMASK: usize = 296;
+}
+
+/// A `struct ucontext` on a stack.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame(pub usize);
+
+impl Frame {
+    /// A 64-bit word of the frame.
+    ///
+    /// # Safety
+    ///
+    /// The frame is one that the kernel made and `at` one of [`offset`].
+    #[must_use]
+    pub unsafe fn get(self, at: usize) -> u64 {
+        let place = (self.0 + at) as *const u64;
+        // SAFETY: inside the frame by the caller's promise; frames are 8-byte aligned.
+        unsafe { place.read_volatile() }
+    }
+
+    /// Changes a word of the frame.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Frame::get`]; the thread goes on with what is written.
+    pub unsafe fn set(self, at: usize, value: u64) {
+        let place = (self.0 + at) as *mut u64;
+        // SAFETY: as above.
+        unsafe { place.write_volatile(value) };
+    }
+}

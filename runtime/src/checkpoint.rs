@@ -1,0 +1,116 @@
+//! Taking a checkpoint: what is collected in which order, and written.
+//!
+//! Everything that may refuse comes first; the file is made when nothing but the disk can fail.
+
+use ckpt_format::record::{Program, Thread};
+use ckpt_format::toc::kind;
+
+use crate::arch::frame;
+use crate::error::{Context, Result, fail};
+use crate::image::name;
+use crate::image::output::Output;
+use crate::state::{
+    attributes, children, files, machine, memory, mm, signals, thread, timers, vdso,
+};
+use crate::sys::{fs, process};
+use crate::trigger::Order;
+use crate::util::arena::Arena;
+use crate::util::text::PathText;
+use crate::{config, log};
+
+/// Address space for all scratch memory but the lists, which have their own.
+const ARENA: usize = 64 << 20;
+
+/// Takes a checkpoint of the calling process; tells where the image is.
+pub fn take(order: &Order) -> Result<PathText> {
+    thread::undisturb(order.frame);
+    refuse_company()?;
+    let sequence = config::with(|c| {
+        c.sequence += 1;
+        c.sequence
+    });
+    let path = match &order.request {
+        Some(request) if !request.path.as_bytes().is_empty() => request.path,
+        _ => name::from_pattern(sequence)?,
+    };
+    log::debug!("checkpoint to {path}");
+    // What the restored program will find in its settings; taken back in the one that goes on.
+    config::with(|c| c.generation += 1);
+    let result = write(order, path, sequence);
+    config::with(|c| c.generation -= 1);
+    result
+}
+
+fn refuse_company() -> Result<()> {
+    let threads = crate::sys::thread::count();
+    if threads > 1 {
+        fail!("{threads} threads: programs with more than one are not carried");
+    }
+    children::refuse()?;
+    timers::refuse_posix()
+}
+
+fn write(order: &Order, path: PathText, sequence: u32) -> Result<PathText> {
+    let arena = Arena::new(ARENA)?;
+    let files = files::collect(&arena)?;
+    let space = memory::collect()?;
+    let thread = thread::collect(order.frame)?;
+    let machine = machine::collect(&arena)?;
+    let vdso = vdso::collect(&arena, &space)?;
+    let notes = mm::collect(&arena, mm::lock_future(space.flags_of_new))?;
+    let attributes = attributes::collect(&arena)?;
+    let actions = signals::actions()?;
+    let timers = timers::collect()?;
+    let program = program(&arena, sequence)?;
+    let pending = signals::collect_pending(&arena)?;
+
+    let mut out = Output::create(&arena, path)?;
+    let guards = memory::dump::all(&space, &arena, &mut out)?;
+    files.write_contents(&arena, &mut out)?;
+    out.end_pages()?;
+    let guards = guards.as_slice();
+    out.section(kind::GUARDS, 4 + guards.len() * 16, |w| {
+        w.put(&(guards.len() as u32));
+        guards.iter().for_each(|g| w.put(g));
+    })?;
+    out.section(kind::VMAS, space.bound(), |w| space.encode(w))?;
+    out.section(kind::VDSO, vdso.bytes.len() + 64, |w| w.put(&vdso))?;
+    out.section(kind::MM, notes.auxv.len() + 128, |w| w.put(&notes))?;
+    out.section(kind::MACHINE, 1024, |w| w.put(&machine))?;
+    out.section(kind::PROGRAM, 8192, |w| w.put(&program))?;
+    out.section(kind::ATTRIBUTES, 8192, |w| w.put(&attributes))?;
+    out.section(kind::ACTIONS, 4 + 64 * 32, |w| {
+        w.put(&64u32);
+        actions.iter().for_each(|a| w.put(a));
+    })?;
+    out.section(kind::PENDING, 4 + pending.len() * 132, |w| {
+        w.put(&(pending.len() as u32));
+        pending.iter().for_each(|p| w.put(p));
+    })?;
+    out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
+    let (files_bound, descriptors_bound) = files.bounds();
+    out.section(kind::FILES, files_bound, |w| files.encode_files(w))?;
+    out.section(kind::DESCRIPTORS, descriptors_bound, |w| files.encode_descriptors(w))?;
+    out.section(kind::THREADS, 4 + size_of::<Thread>(), |w| {
+        w.put(&1u32);
+        w.put(&thread);
+    })?;
+    out.finish(config::with(|c| c.identity))
+}
+
+fn program(arena: &Arena, sequence: u32) -> Result<Program<'_>> {
+    let room = arena.bytes(4096, 1)?;
+    let exe = fs::read_link(c"/proc/self/exe", room)
+        .or_fail(format_args!("cannot tell the program's own path"))?;
+    let [uid, ..] = process::credentials();
+    let (generation, runtime) = config::with(|c| (c.generation, c.handoff));
+    Ok(Program {
+        pid: process::id(),
+        uid,
+        generation,
+        sequence,
+        runtime: runtime as u64,
+        resume: (frame::resume as *const ()).addr() as u64,
+        exe,
+    })
+}

@@ -1,0 +1,206 @@
+//! What was asked for, at patch time and in the environment; read once, at start.
+
+use core::ffi::CStr;
+
+use ckpt_format::handoff;
+
+use crate::log::Level;
+use crate::sys::fs;
+use crate::util::cell::Global;
+use crate::util::text::{PathText, Text, decimal};
+
+/// All settings.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the handoff block lies.
+    pub handoff: usize,
+    /// SHA-256 of the executable before it was patched.
+    pub identity: [u8; 32],
+    /// The signal that asks for a checkpoint; zero for none.
+    pub signal: u32,
+    /// Image pattern.
+    pub pattern: Text<1025>,
+    /// Folder of relative images, absolute; empty if the working directory at start had no name.
+    pub folder: PathText,
+    /// The program's name, for `%e`.
+    pub name: Text<256>,
+    /// What is told.
+    pub level: Level,
+    /// Where it is told; empty for standard error.
+    pub log_file: Text<1024>,
+    /// The break at start, where the kernel put it.
+    pub start_break: usize,
+    /// Address and length of the auxiliary vector on the initial stack.
+    pub auxv: (usize, usize),
+    /// How many restores lie behind this process.
+    pub generation: u32,
+    /// How many images were written.
+    pub sequence: u32,
+    /// The program is Go.
+    pub go: bool,
+}
+
+static CONFIG: Global<Config> = Global::new(Config {
+    handoff: 0,
+    identity: [0; 32],
+    signal: 0,
+    pattern: Text::new(),
+    folder: Text::new(),
+    name: Text::new(),
+    level: Level::Error,
+    log_file: Text::new(),
+    start_break: 0,
+    auxv: (0, 0),
+    generation: 0,
+    sequence: 0,
+    go: false,
+});
+
+/// Reads or changes the settings.
+pub fn with<R>(f: impl FnOnce(&mut Config) -> R) -> R {
+    CONFIG.with(f)
+}
+
+/// What [`crate::log`] needs.
+#[must_use]
+pub fn log() -> (Level, Text<1024>) {
+    with(|c| (c.level, c.log_file))
+}
+
+/// A number of the handoff block.
+fn word<const N: usize>(block: &[u8], at: usize) -> [u8; N] {
+    block
+        .get(at..)
+        .and_then(|rest| rest.first_chunk::<N>())
+        .copied()
+        .unwrap_or([0; N])
+}
+
+/// A NUL-padded name of the handoff block.
+fn name(block: &[u8], at: usize) -> &[u8] {
+    block
+        .get(at..at + handoff::FLAG_NAME_MAX)
+        .and_then(|field| CStr::from_bytes_until_nul(field).ok())
+        .map_or(&[], CStr::to_bytes)
+}
+
+/// The two reserved first arguments.
+#[must_use]
+pub fn reserved(block: &[u8]) -> (&[u8], &[u8]) {
+    (
+        name(block, handoff::OFF_RESTORE_FLAG),
+        name(block, handoff::OFF_CHECKPOINT_FLAG),
+    )
+}
+
+/// Unbiased entry of the program and address of the block.
+#[must_use]
+pub fn addresses(block: &[u8]) -> (usize, usize) {
+    (
+        u64::from_le_bytes(word(block, handoff::OFF_ENTRY)) as usize,
+        u64::from_le_bytes(word(block, handoff::OFF_SELF_VADDR)) as usize,
+    )
+}
+
+/// Takes what was set at patch time.
+pub fn take_handoff(at: usize, block: &[u8]) {
+    with(|c| {
+        c.handoff = at;
+        c.identity = word(block, handoff::OFF_IDENTITY);
+        c.signal = u32::from_le_bytes(word(block, handoff::OFF_SIGNAL));
+        let flags = u32::from_le_bytes(word(block, handoff::OFF_FLAGS));
+        c.go = flags & handoff::FLAG_GO != 0;
+        let len = u32::from_le_bytes(word(block, handoff::OFF_PATTERN_LEN)) as usize;
+        let len = len.min(handoff::PATTERN_MAX);
+        c.pattern.clear();
+        c.pattern
+            .push(block.get(handoff::OFF_PATTERN..).and_then(|b| b.get(..len)).unwrap_or(&[]));
+    });
+}
+
+/// Takes one variable of the environment; others than ours are left alone. What makes no sense is
+/// told and not used: a misspelt setting must not pass for a chosen one.
+pub fn take_variable(variable: &[u8]) {
+    let Some(rest) = variable.strip_prefix(b"CKPT_") else {
+        return;
+    };
+    let Some(split) = rest.iter().position(|&b| b == b'=') else {
+        return;
+    };
+    let (key, value) = rest.split_at(split);
+    let value = value.get(1..).unwrap_or(&[]);
+    let good = match key {
+        b"SIGNAL" => parse_signal(value).map(|n| with(|c| c.signal = n)).is_some(),
+        b"IMAGE" => with(|c| replace(&mut c.pattern, value)),
+        b"DIR" => with(|c| replace(&mut c.folder, value)),
+        b"LOG" => Level::parse(value).map(|l| with(|c| c.level = l)).is_some(),
+        b"LOG_FILE" => with(|c| replace(&mut c.log_file, value)),
+        _ => true,
+    };
+    if !good {
+        let (key, value) = (crate::util::text::Show(key), crate::util::text::Show(value));
+        crate::log::error!("CKPT_{key}={value} is not understood and not used");
+    }
+}
+
+fn replace<const N: usize>(text: &mut Text<N>, value: &[u8]) -> bool {
+    let mut new = Text::new();
+    new.push(value);
+    let fits = !new.is_cut() && !value.is_empty();
+    if fits {
+        *text = new;
+    }
+    fits
+}
+
+/// Makes the folder of relative images absolute, while the working directory is the one at start.
+pub fn settle_folder() {
+    with(|c| {
+        let absolute = |text: &[u8]| text.first() == Some(&b'/');
+        if absolute(c.pattern.as_bytes()) || absolute(c.folder.as_bytes()) {
+            return;
+        }
+        let mut buffer = [0; 4096];
+        let Ok(here @ [b'/', ..]) = fs::working_directory(&mut buffer) else {
+            return;
+        };
+        let relative = c.folder;
+        c.folder.clear();
+        c.folder.push(here);
+        if !relative.as_bytes().is_empty() {
+            c.folder.push(b"/");
+            c.folder.push(relative.as_bytes());
+        }
+    });
+}
+
+/// Signals by name, as `kill -l` has them, from 1 on.
+const NAMES: [&[u8]; 31] = [
+    b"HUP", b"INT", b"QUIT", b"ILL", b"TRAP", b"ABRT", b"BUS", b"FPE", b"KILL", b"USR1", b"SEGV",
+    b"USR2", b"PIPE", b"ALRM", b"TERM", b"STKFLT", b"CHLD", b"CONT", b"STOP", b"TSTP", b"TTIN",
+    b"TTOU", b"URG", b"XCPU", b"XFSZ", b"VTALRM", b"PROF", b"WINCH", b"IO", b"PWR", b"SYS",
+];
+
+/// `USR2`, `SIGUSR2`, `RTMIN+3`, `RTMAX-1`, `40`, or `none`. The two signals that cannot be
+/// caught and the two that C libraries keep for themselves (32, 33) are refused.
+#[must_use]
+pub fn parse_signal(text: &[u8]) -> Option<u32> {
+    const RTMIN: u64 = 34;
+    const RTMAX: u64 = 64;
+    if text == b"none" {
+        return Some(0);
+    }
+    let bare = text.strip_prefix(b"SIG").unwrap_or(text);
+    let whole = |digits: &[u8]| decimal(digits).filter(|(_, rest)| rest.is_empty()).map(|(n, _)| n);
+    let number = if let Some(at) = NAMES.iter().position(|&name| name == bare) {
+        at as u64 + 1
+    } else if let Some(more) = bare.strip_prefix(b"RTMIN") {
+        RTMIN + if more.is_empty() { 0 } else { whole(more.strip_prefix(b"+")?)? }
+    } else if let Some(less) = bare.strip_prefix(b"RTMAX") {
+        RTMAX.checked_sub(if less.is_empty() { 0 } else { whole(less.strip_prefix(b"-")?)? })?
+    } else {
+        whole(bare)?
+    };
+    let usable = (1..=RTMAX).contains(&number) && ![9, 19, 32, 33].contains(&number);
+    usable.then_some(number as u32)
+}

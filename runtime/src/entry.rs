@@ -1,0 +1,158 @@
+//! The first code of ours in a process: a fresh start, a request, or a restore.
+#![expect(unsafe_code, reason = "reads the initial stack, opens the data pages")]
+
+use core::ffi::CStr;
+
+use ckpt_format::handoff;
+
+use crate::arch::entry::{extent, relocate};
+use crate::sys::{mm, process};
+use crate::{config, request, restore, trigger};
+
+/// Called by the entry stub; tells where the program's own entry is.
+///
+/// Order matters: the data pages are neither writable nor relocated at first, and until they are,
+/// nothing here may use a static or a table of the compiler's.
+///
+/// # Safety
+///
+/// `sp` is the initial stack pointer (argc, argv, environment, auxiliary vector; psABI 3.4.1) and
+/// `payload` the address of the payload.
+pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
+    let (base, data, end) = extent();
+    // SAFETY: the pages are this payload's own; nothing but them is in the range.
+    if unsafe { mm::open(data, end - data) }.is_err() {
+        process::exit(125);
+    }
+    // SAFETY: just made writable; the linker's addends are used, whatever stood there.
+    unsafe { relocate(base) };
+
+    let at = payload - handoff::PAGE;
+    // SAFETY: the rewriter put the handoff block right before the payload, in the same segment.
+    let block = unsafe { core::slice::from_raw_parts(at as *const u8, handoff::PAGE) };
+    let (entry, self_address) = config::addresses(block);
+    let target = entry.wrapping_add(at.wrapping_sub(self_address));
+
+    // SAFETY: the caller's promise.
+    let stack = unsafe { InitialStack::read(sp) };
+    let (restore_flag, checkpoint_flag) = config::reserved(block);
+    let first = stack.argument(1).map(CStr::to_bytes);
+    let asked_restore = first == Some(restore_flag) && !restore_flag.is_empty();
+    let asked_checkpoint = first == Some(checkpoint_flag) && !checkpoint_flag.is_empty();
+    config::take_handoff(at, block);
+    if stack.auxiliary(AT_SECURE) != Some(0) {
+        // A secure execution obeys nobody but the owner of a folder named at patch time; without
+        // one there are neither checkpoints nor restores, and the environment is not looked at.
+        if asked_restore || asked_checkpoint {
+            crate::log::error!("not offered to a program that runs with more rights than its user");
+            process::exit(if asked_restore { 125 } else { 1 });
+        }
+        return target;
+    }
+    stack.settings();
+    if asked_restore {
+        restore::run(&stack);
+    }
+    if asked_checkpoint {
+        request::run(&stack);
+    }
+    trigger::install();
+    target
+}
+
+const AT_SECURE: usize = 23;
+const AT_EXECFN: usize = 31;
+
+/// The initial stack of a process, which stays as it is while our code runs.
+#[derive(Clone, Copy, Debug)]
+pub struct InitialStack {
+    argv: *const *const core::ffi::c_char,
+    argc: usize,
+    environment: *const *const core::ffi::c_char,
+    auxv: *const [usize; 2],
+    auxv_len: usize,
+}
+
+impl InitialStack {
+    /// # Safety
+    ///
+    /// `sp` is the initial stack pointer.
+    unsafe fn read(sp: *const usize) -> Self {
+        // SAFETY: argc is the first word.
+        let argc = unsafe { sp.read() };
+        let argv = sp.wrapping_add(1).cast();
+        // The arguments end with a null pointer, then comes the environment.
+        let environment: *const *const core::ffi::c_char = sp.wrapping_add(argc + 2).cast();
+        let mut after = environment;
+        // SAFETY: the environment ends with a null pointer, which ends this loop.
+        while !unsafe { after.read() }.is_null() {
+            after = after.wrapping_add(1);
+        }
+        let auxv: *const [usize; 2] = after.wrapping_add(1).cast();
+        let mut auxv_len = 0;
+        loop {
+            // SAFETY: the vector ends with AT_NULL, which ends this loop.
+            let [key, _] = unsafe { auxv.wrapping_add(auxv_len).read() };
+            auxv_len += 1;
+            if key == 0 {
+                break;
+            }
+        }
+        Self {
+            argv,
+            argc,
+            environment,
+            auxv,
+            auxv_len,
+        }
+    }
+
+    /// The n-th argument; the zeroth is the program's name.
+    #[must_use]
+    pub fn argument(&self, n: usize) -> Option<&CStr> {
+        if n >= self.argc {
+            return None;
+        }
+        // SAFETY: one of argc pointers to strings.
+        let text = unsafe { self.argv.wrapping_add(n).read() };
+        // SAFETY: the kernel put a NUL-terminated string there.
+        (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })
+    }
+
+    /// A value of the auxiliary vector.
+    #[must_use]
+    pub fn auxiliary(&self, key: usize) -> Option<usize> {
+        (0..self.auxv_len).find_map(|n| {
+            // SAFETY: one of `auxv_len` pairs.
+            let [k, value] = unsafe { self.auxv.wrapping_add(n).read() };
+            (k == key).then_some(value)
+        })
+    }
+
+    /// Takes the environment and what else is known only at start.
+    fn settings(&self) {
+        let mut at = self.environment;
+        loop {
+            // SAFETY: ends with the null pointer.
+            let text = unsafe { at.read() };
+            if text.is_null() {
+                break;
+            }
+            // SAFETY: the kernel put a NUL-terminated string there.
+            config::take_variable(unsafe { CStr::from_ptr(text) }.to_bytes());
+            at = at.wrapping_add(1);
+        }
+        config::settle_folder();
+        let name = self.auxiliary(AT_EXECFN).map_or(&b""[..], |place| {
+            // SAFETY: the kernel put the path that was executed there.
+            unsafe { CStr::from_ptr(place as *const core::ffi::c_char) }.to_bytes()
+        });
+        let name = name.rsplit(|&b| b == b'/').next().unwrap_or(b"");
+        config::with(|c| {
+            c.name.clear();
+            c.name.push(name);
+            c.auxv = (self.auxv.addr(), self.auxv_len * 16);
+            c.start_break = mm::current_break();
+        });
+    }
+}

@@ -1,0 +1,5 @@
+//! Images as files: written whole or not at all, read with mistrust.
+
+pub mod input;
+pub mod name;
+pub mod output;

@@ -1,0 +1,21 @@
+//! The payload: the runtime's entry and what the compiler wants of a program without a libc.
+#![no_std]
+#![no_main]
+#![expect(unsafe_code, reason = "symbols that the linker and `core` look for by name")]
+
+use ckpt_runtime as _;
+
+/// `core` was built to unwind and names this; nothing here unwinds.
+// SAFETY: the name is reserved for exactly this purpose and defined once.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}
+
+/// Likewise.
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+extern "C" fn _Unwind_Resume() {}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    ckpt_runtime::fault::panicked()
+}

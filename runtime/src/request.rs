@@ -1,0 +1,332 @@
+//! `--checkpoint PID`: how one process asks another, and how that one answers.
+//!
+//! The requester puts what it wants in a memory file and sends signal 32 with the file's
+//! descriptor number; the program opens it through /proc and answers in it. No socket, no file in
+//! the file system, no tracing; the right to send the signal and to look at the requester's
+//! descriptors (same user) is all that is needed.
+#![expect(unsafe_code, reason = "shares a page with another process")]
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use crate::entry::InitialStack;
+use crate::error::{Context, Result, fail};
+use crate::sys::signal::{self, Info};
+use crate::sys::{fs, mm, process, thread};
+use crate::trigger::REQUEST_SIGNAL;
+use crate::util::own;
+use crate::util::text::{PathText, Text, decimal, trim_start};
+use crate::{error, log};
+
+/// Bytes shared: the head, then text.
+const LEN: usize = 8192;
+/// Where the text begins.
+const TEXT: usize = 64;
+/// Upper half of the signal's value; tells our requests from other uses of the number.
+const MAGIC: u32 = 0x434b_5054;
+/// How long a program may take to notice; a stopped one never does.
+const PATIENCE: u64 = 10_000;
+
+/// Values of the first word.
+mod state {
+    pub(super) const NEW: u32 = 0;
+    pub(super) const ACCEPTED: u32 = 1;
+    pub(super) const DONE: u32 = 2;
+    pub(super) const FAILED: u32 = 3;
+    pub(super) const CANCELLED: u32 = 4;
+}
+
+/// A page shared between requester and program.
+#[derive(Debug)]
+struct Shared(usize);
+
+impl Shared {
+    fn map(fd: i32) -> Result<Self> {
+        // SAFETY: a new range.
+        unsafe { mm::map(0, LEN, mm::RW, mm::SHARED, Some((fd, 0))) }
+            .map(Self)
+            .or_fail(format_args!("cannot map the request"))
+    }
+
+    fn word(&self, n: usize) -> &AtomicU32 {
+        debug_assert!(n < TEXT / 4);
+        let place = (self.0 + n * 4) as *const AtomicU32;
+        // SAFETY: inside the mapping, aligned; the other side uses atomics too.
+        unsafe { &*place }
+    }
+
+    fn move_on(&self, from: u32, to: u32) -> bool {
+        let order = Ordering::SeqCst;
+        self.word(0).compare_exchange(from, to, order, order).is_ok()
+    }
+
+    fn set_text(&self, text: &[u8]) {
+        let len = text.len().min(LEN - TEXT);
+        // SAFETY: inside the mapping; the other side reads only after the state says so.
+        unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), (self.0 + TEXT) as *mut u8, len) };
+        self.word(2).store(len as u32, Ordering::SeqCst);
+    }
+
+    fn text<const N: usize>(&self) -> Text<N> {
+        let len = (self.word(2).load(Ordering::SeqCst) as usize).min(LEN - TEXT);
+        let mut copy = Text::new();
+        // SAFETY: inside the mapping; the other side has stopped writing, or what is read is
+        // wrong but still bytes, and is checked where it is used.
+        copy.push(unsafe { core::slice::from_raw_parts((self.0 + TEXT) as *const u8, len) });
+        copy
+    }
+}
+
+/// A request that reached this program.
+#[derive(Debug)]
+pub struct Request {
+    shared: Shared,
+    /// Where the image is to go; empty for where the pattern says.
+    pub path: PathText,
+    /// End the program after.
+    pub stop: bool,
+}
+
+impl Request {
+    /// The request that a signal tells of; `None` if it is no request of ours, or one that was
+    /// given up, or if it cannot be read.
+    #[must_use]
+    pub fn received(info: &Info) -> Option<Self> {
+        const SI_QUEUE: i32 = -1;
+        let word = |at: usize| info.get(at..at + 4)?.try_into().map(u32::from_le_bytes).ok();
+        let ours = word(8)? as i32 == SI_QUEUE && word(28)? == MAGIC;
+        if !ours {
+            return None;
+        }
+        let (pid, fd) = (word(16)?, word(24)?);
+        let path = Text::<64>::format(format_args!("/proc/{pid}/fd/{fd}"));
+        let shared = match fs::open(path.as_c(), fs::O_RDWR, 0) {
+            Ok(file) => Shared::map(file.number()).ok()?,
+            Err(e) => {
+                log::error!("cannot read the request of process {pid}: {e}");
+                return None;
+            }
+        };
+        own::claim(shared.0, LEN);
+        let request = Self {
+            path: shared.text(),
+            stop: shared.word(1).load(Ordering::SeqCst) != 0,
+            shared,
+        };
+        let wanted = request.shared.move_on(state::NEW, state::ACCEPTED);
+        thread::wake(request.shared.word(0).as_ptr());
+        wanted.then_some(request)
+    }
+
+    /// Tells the requester: the image's path, or why there is none.
+    pub fn answer(&self, result: core::result::Result<&[u8], &[u8]>) {
+        let (Ok(text) | Err(text)) = result;
+        self.shared.set_text(text);
+        let to = if result.is_ok() { state::DONE } else { state::FAILED };
+        self.shared.move_on(state::ACCEPTED, to);
+        thread::wake(self.shared.word(0).as_ptr());
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        own::release(self.shared.0);
+        // SAFETY: mapped by `received`; nobody keeps an address in it.
+        let _ = unsafe { mm::unmap(self.shared.0, LEN) };
+    }
+}
+
+/// `./app.ckpt --checkpoint PID [-o IMG] [--stop]`: asks, waits, prints the path. Never returns.
+pub fn run(stack: &InitialStack) -> ! {
+    let code = match arguments(stack).map(|wish| ask(&wish)) {
+        Ok(Ok(path)) => {
+            let mut line = path;
+            line.push(b"\n");
+            i32::from(fs::write_all(1, line.as_bytes()).is_err())
+        }
+        Ok(Err(_)) => {
+            log::error!("{}", error::message());
+            1
+        }
+        Err(_) => {
+            log::error!("{}", error::message());
+            2
+        }
+    };
+    process::exit(code)
+}
+
+/// What the command line asks.
+struct Wish {
+    pid: u32,
+    path: PathText,
+    stop: bool,
+}
+
+fn arguments(stack: &InitialStack) -> Result<Wish> {
+    const USAGE: &str = "usage: --checkpoint PID [-o IMG] [--stop]";
+    let mut wish = Wish {
+        pid: 0,
+        path: PathText::new(),
+        stop: false,
+    };
+    let mut n = 2;
+    while let Some(argument) = stack.argument(n) {
+        n += 1;
+        let text = argument.to_bytes();
+        match text {
+            b"--stop" => wish.stop = true,
+            b"-o" | b"--output" => {
+                let Some(path) = stack.argument(n) else {
+                    fail!("{USAGE}");
+                };
+                n += 1;
+                wish.path = absolute(path.to_bytes())?;
+            }
+            _ => match decimal(text) {
+                Some((pid @ 1..=0x3fff_ffff, [])) if wish.pid == 0 => wish.pid = pid as u32,
+                _ => fail!("{USAGE}"),
+            },
+        }
+    }
+    if wish.pid == 0 {
+        fail!("{USAGE}");
+    }
+    Ok(wish)
+}
+
+/// A path made absolute here, since the program that writes the image may work elsewhere.
+fn absolute(path: &[u8]) -> Result<PathText> {
+    let mut whole = PathText::new();
+    if path.is_empty() {
+        fail!("the image's name is empty");
+    }
+    if path.first() != Some(&b'/') {
+        let mut buffer = [0; 4096];
+        let here = fs::working_directory(&mut buffer)
+            .or_fail(format_args!("cannot tell the working directory"))?;
+        whole.push(here);
+        whole.push(b"/");
+    }
+    whole.push(path);
+    if whole.is_cut() {
+        fail!("the image's name is too long");
+    }
+    Ok(whole)
+}
+
+fn ask(wish: &Wish) -> Result<PathText> {
+    let status = Status::read(wish.pid)?;
+    if !status.catches {
+        fail!(
+            "process {} is not a program patched with ckpt-patch, or does not take requests any more",
+            wish.pid
+        );
+    }
+    become_like(&status)?;
+    let file = fs::memory_file(c"ckpt-request").or_fail(format_args!("cannot make a request"))?;
+    fs::truncate(file.number(), LEN as u64).or_fail(format_args!("cannot make a request"))?;
+    let shared = Shared::map(file.number())?;
+    shared.word(1).store(u32::from(wish.stop), Ordering::SeqCst);
+    shared.set_text(wish.path.as_bytes());
+    send(wish.pid, file.number())?;
+    wait(wish.pid, &shared)
+}
+
+/// Sends the signal with the descriptor's number.
+fn send(pid: u32, fd: i32) -> Result<()> {
+    let mut info: Info = [0; 128];
+    let fields = [
+        (0, REQUEST_SIGNAL),
+        (8, -1i32 as u32), // SI_QUEUE
+        (16, process::id()),
+        (24, fd as u32),
+        (28, MAGIC),
+    ];
+    for (at, value) in fields {
+        if let Some(place) = info.get_mut(at..at + 4) {
+            place.copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    signal::queue(pid, REQUEST_SIGNAL, &info)
+        .or_fail(format_args!("cannot send a request to process {pid}"))
+}
+
+fn wait(pid: u32, shared: &Shared) -> Result<PathText> {
+    let begin = process::ticks();
+    loop {
+        let now = shared.word(0).load(Ordering::SeqCst);
+        match now {
+            state::DONE => return Ok(shared.text()),
+            state::FAILED => fail!("{}", shared.text::<{ error::MESSAGE }>()),
+            _ => {}
+        }
+        thread::wait(shared.word(0).as_ptr(), now, 50);
+        if shared.word(0).load(Ordering::SeqCst) != now {
+            continue;
+        }
+        let status = Status::read(pid);
+        let state = status.as_ref().map_or(b'X', |s| s.state);
+        if matches!(state, b'X' | b'Z') {
+            fail!("process {pid} ended before its image was complete");
+        }
+        if now == state::NEW
+            && process::ticks() - begin > PATIENCE
+            && shared.move_on(state::NEW, state::CANCELLED)
+        {
+            let why = match state {
+                b'T' | b't' => "it is stopped",
+                b'D' => "it is in uninterruptible sleep",
+                _ => "it blocks or ignores requests",
+            };
+            fail!("process {pid} did not answer within {} s: {why}", PATIENCE / 1000);
+        }
+    }
+}
+
+/// What /proc/PID/status tells.
+struct Status {
+    state: u8,
+    catches: bool,
+    uid: u32,
+    gid: u32,
+}
+
+impl Status {
+    fn read(pid: u32) -> Result<Self> {
+        let path = Text::<64>::format(format_args!("/proc/{pid}/status"));
+        let mut buffer = [0; 4096];
+        let file = fs::open(path.as_c(), fs::O_RDONLY, 0)
+            .or_fail(format_args!("no process {pid} to be seen"))?;
+        let len = fs::read_at(file.number(), &mut buffer, 0)
+            .or_fail(format_args!("cannot read the status of process {pid}"))?;
+        let text = buffer.get(..len).unwrap_or(&[]);
+        let field = |name: &[u8]| {
+            text.split(|&b| b == b'\n')
+                .find_map(|line| line.strip_prefix(name))
+                .map(trim_start)
+                .unwrap_or(&[])
+        };
+        let caught = crate::util::text::hexadecimal(field(b"SigCgt:")).map_or(0, |(set, _)| set);
+        let first = |name: &[u8]| decimal(field(name)).map_or(0, |(n, _)| n as u32);
+        Ok(Self {
+            state: field(b"State:").first().copied().unwrap_or(b'X'),
+            catches: caught & (1 << (REQUEST_SIGNAL - 1)) != 0,
+            uid: first(b"Uid:"),
+            gid: first(b"Gid:"),
+        })
+    }
+}
+
+/// The program must be able to look at our descriptors: root takes the program's ids, and a
+/// requester whose file may not be read becomes one that may be looked at.
+fn become_like(status: &Status) -> Result<()> {
+    const PR_SET_DUMPABLE: u32 = 4;
+    let [uid, ..] = process::credentials();
+    if uid == 0 && status.uid != 0 {
+        process::set_ids(status.uid, status.gid)
+            .or_fail(format_args!("cannot take the ids of the program's user"))?;
+    }
+    process::control(PR_SET_DUMPABLE, 1, 0)
+        .map(drop)
+        .or_fail(format_args!("cannot make the request readable"))
+}

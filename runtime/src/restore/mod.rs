@@ -1,0 +1,195 @@
+//! `./app.ckpt --restore IMG`: a fresh process becomes the one of the image.
+//!
+//! The order, and why (docs/RESTORE.md tells more):
+//!
+//! | stage | what | can it be given up? |
+//! | --- | --- | --- |
+//! | open | all metadata is read and checked | yes |
+//! | refuge | the runtime copies itself to where neither process nor image has anything | yes |
+//! | check | program, owner, processor, limits, working directory | yes |
+//! | files | every file is opened and checked, at numbers out of the way | yes |
+//! | memory | everything is mapped, filled, compared with its checksums | yes |
+//! | clear | the thread is detached, the vDSO parked, the old address space unmapped | no more |
+//! | place | what was staged elsewhere moves to its address; vDSO, break, arguments | |
+//! | attributes | descriptors, umask, directory, name, thread | |
+//! | signals | all blocked; actions, queued signals; timers and limits last | |
+//! | resume | the program's own copy of the runtime unmaps the refuge and returns through the frame | |
+//!
+//! Signals keep their default actions until the signals stage, so that a restore that hangs can
+//! be ended from the terminal.
+#![expect(unsafe_code, reason = "replaces the process")]
+
+mod options;
+mod refuge;
+
+use ckpt_format::limits;
+use ckpt_format::record::{Attributes, Machine, Mm, Program, Thread, Timers, Vdso};
+use ckpt_format::toc::kind;
+
+use crate::entry::InitialStack;
+use crate::error::{Result, fail};
+use crate::image::input::Image;
+use crate::state::memory::{place, stage};
+use crate::state::{attributes, files, machine, mm, signals, thread, timers, vdso};
+use crate::sys::fs::Fd;
+use crate::sys::{fs, process};
+use crate::util::arena::Arena;
+use crate::util::text::PathText;
+use crate::{config, error, log};
+
+use options::Options;
+use refuge::Refuge;
+
+/// Exit status of a restore that failed, as of `env` and `timeout` that could not run a command.
+const FAILED: i32 = 125;
+const AT_SYSINFO_EHDR: usize = 33;
+
+/// What crosses from the process as it started to the copy of the runtime in the refuge.
+#[derive(Debug)]
+struct Passage {
+    path: PathText,
+    image: i32,
+    force: bool,
+    vdso: usize,
+    refuge: Refuge,
+}
+
+/// Restores, or ends the process with status 125 and one line that says why.
+pub fn run(stack: &InitialStack) -> ! {
+    // On success this never returns.
+    let _ = begin(stack);
+    give_up()
+}
+
+fn give_up() -> ! {
+    log::error!("{}", error::message());
+    process::exit(FAILED)
+}
+
+/// Stages open and refuge.
+fn begin(stack: &InitialStack) -> Result<()> {
+    let options = Options::parse(stack)?;
+    if let Some(level) = options.level {
+        config::with(|c| c.level = level);
+    }
+    if crate::sys::thread::count() > 1 {
+        fail!("a library of this program has started threads before its first instruction");
+    }
+    let arena = Arena::new(1 << 30)?;
+    let image = Image::open(&arena, options.image)?;
+    let refuge = Refuge::prepare(&image)?;
+    let passage = Passage {
+        path: image.path,
+        image: image.fd.number(),
+        force: options.force,
+        vdso: stack.auxiliary(AT_SYSINFO_EHDR).unwrap_or(0),
+        refuge,
+    };
+    // SAFETY: the refuge is ready; what is left behind is never used again.
+    unsafe { refuge.enter(passage) }
+}
+
+/// Where the copy in the refuge begins.
+///
+/// # Safety
+///
+/// Called once, on the refuge's stack, with a passage that lies in the refuge.
+unsafe extern "C" fn in_refuge(passage: *const Passage) -> ! {
+    // SAFETY: `Refuge::enter` put it there.
+    let passage = unsafe { &*passage };
+    let _ = restore(passage);
+    give_up()
+}
+
+fn restore(passage: &Passage) -> Result<()> {
+    let (base, len) = passage.refuge.scratch();
+    let arena = Arena::over(base, len);
+    let image = Image::read(&arena, Fd::own(passage.image), passage.path)?;
+    let records = Records::read(&image)?;
+    check(&arena, &image, &records, passage.force)?;
+    let opened = files::open(&arena, &image)?;
+    attributes::raise_limits();
+    let staged = stage::all(&arena, &image)?;
+    log::debug!("everything is checked and staged; the old process ends here");
+
+    thread::detach();
+    let parked = vdso::park(&image, passage.vdso)?;
+    let keep = [passage.refuge.range(), parked.range()];
+    // SAFETY: this code, its stack and its data are in the refuge.
+    unsafe { place::clear(&arena, &image, &staged, &keep)? };
+    // SAFETY: cleared.
+    unsafe { place::all(&image, &staged)? };
+    // SAFETY: cleared, and the image has no mapping there.
+    unsafe { vdso::restore(&records.vdso, &parked)? };
+    // SAFETY: memory is in place.
+    unsafe { mm::restore(&records.mm)? };
+    place::seal(&image)?;
+
+    attributes::restore(&records.attributes)?;
+    signals::block_all()?;
+    opened.install(&image)?;
+    // SAFETY: memory is in place.
+    unsafe { thread::restore(&records.thread)? };
+    signals::restore_actions(&image)?;
+    signals::restore_pending(&image)?;
+    attributes::restore_limits(&records.attributes)?;
+    timers::restore(&records.timers)?;
+    // SAFETY: everything is as it was.
+    unsafe { passage.refuge.leave(records.program.resume, records.thread.frame) }
+}
+
+/// The records that there is one of.
+struct Records<'a> {
+    program: Program<'a>,
+    machine: Machine<'a>,
+    mm: Mm<'a>,
+    vdso: Vdso<'a>,
+    attributes: Attributes<'a>,
+    timers: Timers,
+    thread: Thread,
+}
+
+impl<'a> Records<'a> {
+    fn read(image: &Image<'a>) -> Result<Self> {
+        let mut threads = image.list::<Thread>(kind::THREADS, limits::THREADS)?.flatten();
+        let (Some(thread), None) = (threads.next(), threads.next()) else {
+            fail!("{}: more than one thread", image.path);
+        };
+        Ok(Self {
+            program: image.single(kind::PROGRAM)?,
+            machine: image.single(kind::MACHINE)?,
+            mm: image.single(kind::MM)?,
+            vdso: image.single(kind::VDSO)?,
+            attributes: image.single(kind::ATTRIBUTES)?,
+            timers: image.single(kind::TIMERS)?,
+            thread,
+        })
+    }
+}
+
+/// Stage check.
+fn check(arena: &Arena, image: &Image<'_>, records: &Records<'_>, force: bool) -> Result<()> {
+    let path = &image.path;
+    if image.header.identity != config::with(|c| c.identity) {
+        fail!("{path}: image of another program ({})", crate::util::text::Show(records.program.exe));
+    }
+    if let Ok(stat) = fs::stat_fd(image.fd.number()) {
+        let [_, user, ..] = process::credentials();
+        if stat.st_uid != user && !force {
+            fail!(
+                "{path}: belongs to user {}, not to you ({user}); restoring runs what is in it: --force if you trust it",
+                stat.st_uid
+            );
+        }
+    }
+    machine::check(&records.machine, &machine::collect(arena)?)?;
+    for (what, address) in [
+        ("signal frame", records.thread.frame),
+        ("resume stub", records.program.resume),
+    ] {
+        if !image.vmas()?.any(|v| (v.start..v.end).contains(&address)) {
+            fail!("{path}: impossible value: address of the {what}");
+        }
+    }
+    attributes::prepare(&records.attributes)
+}

@@ -1,0 +1,57 @@
+//! Arguments of `--restore`.
+
+use core::ffi::CStr;
+
+use crate::entry::InitialStack;
+use crate::error::{Result, fail};
+use crate::log::Level;
+use crate::util::text::Show;
+
+/// What the command line asks.
+#[derive(Debug)]
+pub(super) struct Options<'a> {
+    /// The image.
+    pub(super) image: &'a CStr,
+    /// Restore an image that belongs to somebody else.
+    pub(super) force: bool,
+    /// What is told.
+    pub(super) level: Option<Level>,
+}
+
+const USAGE: &str = "usage: --restore IMG [--log off|error|info|debug] [--force]";
+
+impl<'a> Options<'a> {
+    /// Reads the arguments after the flag.
+    pub(super) fn parse(stack: &'a InitialStack) -> Result<Self> {
+        let mut image = None;
+        let mut force = false;
+        let mut level = None;
+        let mut n = 2;
+        while let Some(argument) = stack.argument(n) {
+            n += 1;
+            match argument.to_bytes() {
+                b"--force" => force = true,
+                b"--log" => {
+                    level = stack.argument(n).and_then(|v| Level::parse(v.to_bytes()));
+                    if level.is_none() {
+                        fail!("{USAGE}");
+                    }
+                    n += 1;
+                }
+                text if text.starts_with(b"-") && text.len() > 1 => {
+                    fail!("unknown option {}; {USAGE}", Show(text));
+                }
+                _ if image.is_none() => image = Some(argument),
+                _ => fail!("{USAGE}"),
+            }
+        }
+        match image {
+            Some(image) => Ok(Self {
+                image,
+                force,
+                level,
+            }),
+            None => fail!("{USAGE}"),
+        }
+    }
+}

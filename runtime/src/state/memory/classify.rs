@@ -1,0 +1,163 @@
+//! What becomes of each mapping, or why the checkpoint is refused.
+
+use ckpt_format::record::{vma_flag, vma_kind};
+
+use super::smaps::refused;
+use super::{Area, Source, Space};
+use crate::error::{Result, fail};
+use crate::sys::{fs, mm, process};
+use crate::util::text::{PathText, Show};
+
+/// Files up to this size travel in the image even if they are only data: small tables of the C
+/// library (locales, character sets) that another host need not have.
+const SMALL: u64 = 1 << 20;
+
+/// Decides about every mapping.
+pub fn all(space: &mut Space) -> Result<()> {
+    for n in 0..space.areas.as_slice().len() {
+        let Some(&area) = space.areas.as_slice().get(n) else {
+            break;
+        };
+        let mut area = decide(space, area)?;
+        if area.kind == vma_kind::SHARED_ANON {
+            area.object = object(space, n, &area);
+        }
+        if let Some(slot) = space.areas.as_mut_slice().get_mut(n) {
+            *slot = area;
+        }
+    }
+    Ok(())
+}
+
+/// Number of the shared object: that of an earlier view of it, or a new one.
+fn object(space: &Space, n: usize, area: &Area) -> u32 {
+    let earlier = space.areas.as_slice().get(..n).unwrap_or(&[]);
+    let shared = || earlier.iter().filter(|a| a.kind == vma_kind::SHARED_ANON);
+    shared()
+        .find(|a| (a.dev, a.ino) == (area.dev, area.ino))
+        .map(|a| a.object)
+        .or_else(|| shared().map(|a| a.object + 1).max())
+        .unwrap_or(0)
+}
+
+fn decide(space: &Space, mut area: Area) -> Result<Area> {
+    let name = space.name(&area);
+    let (start, end) = (area.start, area.end);
+    for (bit, what) in [
+        (refused::DEVICE, "device memory"),
+        (refused::HUGETLB, "huge-page mapping"),
+        (refused::USERFAULT, "memory registered with userfaultfd"),
+        (refused::SHADOW, "shadow stack"),
+    ] {
+        if area.refused & bit != 0 {
+            fail!("mapping {start:x}-{end:x}: {what}: not carried");
+        }
+    }
+    let carried_name = if let Some(label) = label(name, b"[anon:") {
+        label
+    } else if let Some(label) = label(name, b"[anon_shmem:") {
+        label
+    } else {
+        0..0
+    };
+    match name {
+        // Memory without a file; the kernel labels some of it by its address.
+        [] | [b'[', ..] if !area.shared => {
+            let known = name.is_empty()
+                || !carried_name.is_empty()
+                || name == b"[heap]"
+                || name.starts_with(b"[stack");
+            if !known {
+                fail!("mapping {start:x}-{end:x}: {}: not carried", Show(name));
+            }
+            area.kind = vma_kind::ANON;
+            area.source = if area.flags & vma_flag::DROPPABLE == 0 {
+                Source::Anonymous
+            } else {
+                Source::Nothing
+            };
+            area.offset = 0;
+        }
+        b"/dev/zero (deleted)" | [b'[', ..] if area.shared => {
+            area.kind = vma_kind::SHARED_ANON;
+            area.source = Source::Object;
+        }
+        [b'/', ..] => return file(space, area),
+        _ => fail!("mapping {start:x}-{end:x}: {}: not carried", Show(name)),
+    }
+    area.name = (
+        area.name.0 + carried_name.start,
+        carried_name.end - carried_name.start,
+    );
+    Ok(area)
+}
+
+/// Where the label stands in `[anon:label]`.
+fn label(name: &[u8], prefix: &[u8]) -> Option<core::ops::Range<u32>> {
+    name.strip_prefix(prefix)?.strip_suffix(b"]")?;
+    Some(prefix.len() as u32..name.len() as u32 - 1)
+}
+
+fn file(space: &Space, mut area: Area) -> Result<Area> {
+    const S_IFMT: u32 = 0o170_000;
+    const S_IFREG: u32 = 0o100_000;
+    const S_IFCHR: u32 = 0o020_000;
+    const DEV_ZERO: u64 = 0x105;
+    let name = space.name(&area);
+    let shown = Show(name);
+    let (start, end) = (area.start, area.end);
+    let mut path = PathText::new();
+    path.push(name);
+    let stat = fs::stat(path.as_c()).ok().filter(|s| s.st_ino == area.ino);
+    let Some(stat) = stat else {
+        // No name any more, or another file has it.
+        if area.shared {
+            let what = if name.starts_with(b"/SYSV") {
+                "System V shared memory"
+            } else if name.starts_with(b"/memfd:") {
+                "memory file"
+            } else {
+                "shared mapping of a deleted file"
+            };
+            fail!("mapping {start:x}-{end:x}: {what} {shown}: not carried");
+        }
+        area.kind = vma_kind::ANON;
+        area.source = Source::WholeFile;
+        area.offset = 0;
+        area.name.1 = 0;
+        return Ok(area);
+    };
+    area.size = stat.st_size as u64;
+    area.mtime = fs::mtime(&stat);
+    match stat.st_mode & S_IFMT {
+        S_IFREG => {}
+        S_IFCHR if stat.st_rdev == DEV_ZERO && !area.shared => {
+            area.kind = vma_kind::ANON;
+            area.source = Source::Anonymous;
+            area.offset = 0;
+            area.name.1 = 0;
+            return Ok(area);
+        }
+        _ => fail!("mapping {start:x}-{end:x}: {shown}: not carried"),
+    }
+    (area.kind, area.source) = if area.shared {
+        (vma_kind::SHARED_FILE, Source::Nothing)
+    } else if area.size <= SMALL || is_program(space, &area) {
+        (vma_kind::CARRIED, Source::WholeFile)
+    } else {
+        (vma_kind::FILE, Source::Changes)
+    };
+    Ok(area)
+}
+
+/// A program or library: part of it may be run, or it begins as an ELF file does.
+fn is_program(space: &Space, area: &Area) -> bool {
+    let same = |a: &&Area| (a.dev, a.ino) == (area.dev, area.ino);
+    space.areas.as_slice().iter().filter(same).any(|a| {
+        let mut magic = [0; 4];
+        a.prot & ckpt_format::record::prot::EXEC != 0
+            || (a.offset == 0
+                && mm::read_own(process::id(), a.start, &mut magic) == Ok(4)
+                && magic == *b"\x7fELF")
+    })
+}

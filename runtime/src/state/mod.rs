@@ -1,0 +1,13 @@
+//! The kinds of state of a process, one file each, holding both its dump and its restore.
+
+pub mod attributes;
+pub mod children;
+pub mod files;
+pub mod machine;
+pub mod memory;
+pub mod mm;
+pub mod rseq;
+pub mod signals;
+pub mod thread;
+pub mod timers;
+pub mod vdso;

@@ -1,0 +1,94 @@
+//! Restartable sequences: finding a registration that the kernel does not tell of.
+//!
+//! rseq(2) serves as an oracle (kernel/rseq.c): asked to register what is registered already, it
+//! answers EBUSY; with another signature EPERM; with another address or length EINVAL. Nothing is
+//! written. Only where nothing is registered does the call succeed, so that is tried first, with
+//! an area of our own.
+#![expect(unsafe_code, reason = "registers areas with the kernel")]
+
+use crate::error::{Context, Result};
+use crate::sys::{Errno, thread};
+
+/// The signature of glibc and of librseq on x86 (`ud1 0x53053053, %edi`).
+const SIGNATURE: u32 = 0x5305_3053;
+/// RSEQ_FLAG_UNREGISTER.
+const UNREGISTER: u32 = 1;
+/// How far from the thread pointer the area is looked for: glibc has it right behind the thread
+/// descriptor's start or in the static TLS block before it.
+const NEAR: u64 = 64 << 10;
+
+/// An area with the alignment the kernel wants.
+#[repr(C, align(64))]
+struct Area([u8; 64]);
+
+/// A registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rseq {
+    /// Where; zero for none.
+    pub area: u64,
+    /// Length given at registration.
+    pub len: u32,
+    /// Signature given then.
+    pub signature: u32,
+}
+
+/// The calling thread's registration; all zero if there is none, or none that can be found.
+#[must_use]
+pub fn find(fs_base: u64) -> Rseq {
+    let none = Rseq {
+        area: 0,
+        len: 0,
+        signature: 0,
+    };
+    let own = Area([0; 64]);
+    let place = core::ptr::from_ref(&own.0).addr() as u64;
+    // SAFETY: given up in the next line if it succeeds; `own` lives until then.
+    match unsafe { thread::rseq(place, 32, 0, SIGNATURE) } {
+        Ok(()) => {
+            // SAFETY: gives up what was just registered.
+            let _ = unsafe { thread::rseq(place, 32, UNREGISTER, SIGNATURE) };
+            return none;
+        }
+        Err(Errno::NOSYS) => return none,
+        Err(_) => {}
+    }
+    // 32 is what all C libraries to date ask for; later ones the size the kernel recommends
+    // (AT_RSEQ_FEATURE_SIZE, rounded up).
+    for len in [32, 28, 33, 36, 40, 48, 64] {
+        let mut distance = 0;
+        while distance < NEAR {
+            for area in [fs_base.wrapping_add(distance), fs_base.wrapping_sub(distance)] {
+                // SAFETY: something is registered, so this cannot succeed.
+                let answer = unsafe { thread::rseq(area, len, 0, SIGNATURE) };
+                if answer == Err(Errno::BUSY) {
+                    return Rseq {
+                        area,
+                        len,
+                        signature: SIGNATURE,
+                    };
+                }
+            }
+            distance += 32;
+        }
+    }
+    none
+}
+
+/// Takes back the registration of a thread whose memory is about to go.
+pub fn give_up(fs_base: u64) {
+    let found = find(fs_base);
+    if found.area != 0 {
+        // SAFETY: the kernel only forgets.
+        let _ = unsafe { thread::rseq(found.area, found.len, UNREGISTER, found.signature) };
+    }
+}
+
+/// Registers what the image's thread had.
+pub fn restore(rseq: &Rseq) -> Result<()> {
+    if rseq.area == 0 {
+        return Ok(());
+    }
+    // SAFETY: the area is the program's own, back at its place.
+    unsafe { thread::rseq(rseq.area, rseq.len, 0, rseq.signature) }
+        .or_fail(format_args!("cannot register restartable sequences"))
+}

@@ -1,0 +1,167 @@
+//! One thread: what the kernel keeps for it beside its signal frame.
+#![expect(unsafe_code, reason = "reads and writes the thread's own memory")]
+
+use ckpt_format::record::Thread;
+
+use super::rseq::{self, Rseq};
+use crate::arch::frame::{Frame, offset};
+use crate::error::{Context, Result};
+use crate::sys::{Errno, mm, process, thread};
+
+const PR_GET_TIMERSLACK: u32 = 30;
+const PR_SET_TIMERSLACK: u32 = 29;
+const PR_GET_PDEATHSIG: u32 = 2;
+const PR_SET_PDEATHSIG: u32 = 1;
+
+/// The calling thread.
+pub fn collect(frame: Frame) -> Result<Thread> {
+    let tid = thread::id();
+    let (fs_base, gs_base) =
+        thread::bases().or_fail(format_args!("cannot tell the thread's segment bases"))?;
+    let (robust, robust_len) = thread::robust_list(tid).unwrap_or((0, 0));
+    // Without CONFIG_CHECKPOINT_RESTORE the kernel does not tell; a thread that joins this one
+    // would then wait for ever after a restore, but the first thread is not joined.
+    let clear_tid = thread::clear_tid_address().unwrap_or(0);
+    let Rseq {
+        area,
+        len,
+        signature,
+    } = rseq::find(fs_base);
+    let (policy, priority) = thread::scheduling().unwrap_or((0, 0));
+    Ok(Thread {
+        tid,
+        timer_slack: process::control(PR_GET_TIMERSLACK, 0, 0).unwrap_or(0) as u64,
+        frame: frame.0 as u64,
+        fs_base,
+        gs_base,
+        robust,
+        robust_len,
+        clear_tid,
+        rseq: area,
+        rseq_len: len,
+        rseq_sig: signature,
+        tid_words: tid_words(tid, fs_base, clear_tid),
+        name: thread::name().or_fail(format_args!("cannot tell the thread's name"))?,
+        policy,
+        priority,
+        nice: process::nice().unwrap_or(0),
+        death_signal: process::ask(PR_GET_PDEATHSIG).unwrap_or(0),
+        affinity: thread::affinity().unwrap_or([0; 16]),
+    })
+}
+
+/// Where the C library keeps the thread's id, by evidence: a word that holds it now. glibc gives
+/// the kernel the address of its `tid` as the one to clear; musl keeps it at offset 48 of the
+/// thread descriptor, whose first word points to itself.
+fn tid_words(tid: u32, fs_base: u64, clear_tid: u64) -> [u64; 4] {
+    const MUSL_TID: u64 = 48;
+    let holds = |place: u64| read::<4>(place).map(u32::from_le_bytes) == Some(tid);
+    let descriptor = read::<8>(fs_base).map(u64::from_le_bytes) == Some(fs_base);
+    let musl = fs_base.wrapping_add(MUSL_TID);
+    let first = if clear_tid != 0 && holds(clear_tid) { clear_tid } else { 0 };
+    let second = if descriptor && holds(musl) { musl } else { 0 };
+    [first, second, 0, 0]
+}
+
+/// Bytes of the program's, if they can be read.
+fn read<const N: usize>(place: u64) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    (mm::read_own(process::id(), place as usize, &mut bytes) == Ok(N)).then_some(bytes)
+}
+
+/// Makes a system call that our signal interrupted begin again, where the kernel would not: these
+/// return EINTR whatever SA_RESTART says (signal(7), "Interruption of system calls").
+///
+/// The number is read from the instruction before the call, `mov $nr, %eax`, which is how libc's
+/// wrappers look; arguments are still in their registers.
+pub fn undisturb(frame: Frame) {
+    const EINTR: u64 = (-4i64) as u64;
+    const ALWAYS: [u32; 20] = [
+        7, 23, 34, 35, 65, 69, 70, 128, 130, 202, 208, 220, 230, 232, 270, 271, 281, 441, 449, 45,
+    ];
+    // SAFETY: the kernel's frame.
+    let rax = unsafe { frame.get(offset::RAX) };
+    // SAFETY: likewise.
+    let rip = unsafe { frame.get(offset::RIP) };
+    if rax != EINTR {
+        return;
+    }
+    let Some([0xb8, a, b, c, d, 0x0f, 0x05]) = read::<7>(rip.wrapping_sub(7)) else {
+        return;
+    };
+    let number = u32::from_le_bytes([a, b, c, d]);
+    if ALWAYS.contains(&number) {
+        // SAFETY: the thread repeats the call with the arguments it made it with.
+        unsafe { frame.set(offset::RAX, u64::from(number)) };
+        // SAFETY: back to the system call instruction.
+        unsafe { frame.set(offset::RIP, rip - 2) };
+    }
+}
+
+/// Cuts the restoring thread's ties to its memory, which is about to go.
+pub fn detach() {
+    let fs_base = thread::bases().map_or(0, |(fs, _)| fs);
+    rseq::give_up(fs_base);
+    // SAFETY: no list, nothing to clear.
+    let _ = unsafe { thread::set_robust_list(0, 24) };
+    // SAFETY: likewise.
+    unsafe { thread::set_clear_tid_address(0) };
+}
+
+/// Makes the calling thread the image's, but for its registers.
+///
+/// # Safety
+///
+/// The program's memory is back.
+pub unsafe fn restore(record: &Thread) -> Result<()> {
+    // SAFETY: the runtime uses no thread-local storage.
+    unsafe { thread::set_bases(record.fs_base, record.gs_base) }
+        .or_fail(format_args!("cannot set the segment bases"))?;
+    if record.robust_len != 0 {
+        // SAFETY: the list is in the program's memory.
+        unsafe { thread::set_robust_list(record.robust, record.robust_len) }
+            .or_fail(format_args!("cannot set the robust futex list"))?;
+    }
+    // SAFETY: the word is in the program's memory.
+    unsafe { thread::set_clear_tid_address(record.clear_tid) };
+    rseq::restore(&Rseq {
+        area: record.rseq,
+        len: record.rseq_len,
+        signature: record.rseq_sig,
+    })?;
+    let tid = thread::id();
+    for place in record.tid_words.into_iter().filter(|&p| p != 0) {
+        let place = place as *mut u32;
+        // SAFETY: a word that held the thread's id when the image was taken.
+        unsafe { place.write(tid) };
+    }
+    thread::set_name(&record.name).or_fail(format_args!("cannot set the thread's name"))?;
+    process::control(PR_SET_TIMERSLACK, record.timer_slack as usize, 0)
+        .or_fail(format_args!("cannot set the timer slack"))?;
+    process::control(PR_SET_PDEATHSIG, record.death_signal as usize, 0)
+        .or_fail(format_args!("cannot set the parent-death signal"))?;
+    place_on_cpus(record);
+    Ok(())
+}
+
+/// Scheduling is asked for, not insisted on: the restoring host may have other processors, and a
+/// lower nice value or a real-time policy may need rights that the user does not have here.
+fn place_on_cpus(record: &Thread) {
+    if record.affinity != [0; 16] && thread::set_affinity(&record.affinity).is_err() {
+        crate::log::info!("the processors that the program was bound to are not here");
+    }
+    let now = thread::scheduling();
+    if now != Ok((record.policy, record.priority))
+        && thread::set_scheduling(record.policy, record.priority).is_err()
+    {
+        crate::log::info!("scheduling policy {} is not permitted here", record.policy);
+    }
+    if process::nice() != Ok(record.nice) {
+        match process::set_nice(record.nice) {
+            Err(Errno::ACCES | Errno::PERM) => {
+                crate::log::info!("nice value {} is not permitted here", record.nice);
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Calls on files and descriptors.
+#![expect(unsafe_code, reason = "system calls")]
+
+use core::ffi::CStr;
+
+use super::{Errno, SysResult, call, k};
+
+/// Flags of open(2) used here; see there.
+pub const O_RDONLY: u32 = 0;
+/// Write only.
+pub const O_WRONLY: u32 = 1;
+/// Read and write.
+pub const O_RDWR: u32 = 2;
+/// Which of the three.
+pub const O_ACCMODE: u32 = 3;
+/// Create.
+pub const O_CREAT: u32 = 0o100;
+/// Fail if it exists.
+pub const O_EXCL: u32 = 0o200;
+/// Do not become the controlling terminal.
+pub const O_NOCTTY: u32 = 0o400;
+/// Truncate.
+pub const O_TRUNC: u32 = 0o1000;
+/// Every write at the end.
+pub const O_APPEND: u32 = 0o2000;
+/// Do not wait.
+pub const O_NONBLOCK: u32 = 0o4000;
+/// Only a directory.
+pub const O_DIRECTORY: u32 = 0o200_000;
+/// Not through a symbolic link.
+pub const O_NOFOLLOW: u32 = 0o400_000;
+/// Close on exec.
+pub const O_CLOEXEC: u32 = 0o2_000_000;
+/// A place in the file tree only.
+pub const O_PATH: u32 = 0o10_000_000;
+/// A file without a name, in a directory.
+pub const O_TMPFILE: u32 = 0o20_200_000;
+
+/// A descriptor of the runtime's own, closed when dropped.
+#[derive(Debug)]
+pub struct Fd(i32);
+
+impl Fd {
+    /// Takes a descriptor over.
+    #[must_use]
+    pub fn own(number: i32) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(&self) -> i32 {
+        self.0
+    }
+
+    /// Gives the descriptor up without closing it.
+    #[must_use]
+    pub fn release(self) -> i32 {
+        let number = self.0;
+        core::mem::forget(self);
+        number
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // After close(2) the descriptor is gone whatever it returns.
+        let _ = close(self.0);
+    }
+}
+
+/// openat(2) from the working directory; always close-on-exec.
+pub fn open(path: &CStr, flags: u32, mode: u32) -> SysResult<Fd> {
+    const AT_FDCWD: i32 = -100;
+    let flags = flags | O_CLOEXEC;
+    // SAFETY: the kernel reads the string.
+    let fd = unsafe { call!(__NR_openat, AT_FDCWD, path.as_ptr(), flags, mode) }?;
+    Ok(Fd(fd as i32))
+}
+
+/// close(2).
+pub fn close(fd: i32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_close, fd) }.map(drop)
+}
+
+/// close_range(2), kernel 5.9.
+pub fn close_range(first: u32, last: u32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_close_range, first, last, 0) }.map(drop)
+}
+
+/// read(2), once.
+pub fn read(fd: i32, to: &mut [u8]) -> SysResult<usize> {
+    // SAFETY: the kernel writes within `to`.
+    unsafe { call!(__NR_read, fd, to.as_mut_ptr(), to.len()) }
+}
+
+/// pread(2) until `to` is full or the file ends; tells how much was read.
+pub fn read_at(fd: i32, to: &mut [u8], at: u64) -> SysResult<usize> {
+    let mut done = 0;
+    while let Some(rest @ [_, ..]) = to.get_mut(done..) {
+        // SAFETY: the kernel writes within `rest`.
+        match unsafe { call!(__NR_pread64, fd, rest.as_mut_ptr(), rest.len(), at + done as u64) } {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
+
+/// write(2) until all is written.
+pub fn write_all(fd: i32, mut from: &[u8]) -> SysResult<()> {
+    while !from.is_empty() {
+        // SAFETY: the kernel reads within `from`.
+        match unsafe { call!(__NR_write, fd, from.as_ptr(), from.len()) } {
+            Ok(n) => from = from.get(n..).unwrap_or(&[]),
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// pwrite(2) until all is written.
+pub fn write_at(fd: i32, from: &[u8], at: u64) -> SysResult<()> {
+    let mut done = 0;
+    while let Some(rest @ [_, ..]) = from.get(done..) {
+        // SAFETY: the kernel reads within `rest`.
+        match unsafe { call!(__NR_pwrite64, fd, rest.as_ptr(), rest.len(), at + done as u64) } {
+            Ok(n) => done += n,
+            Err(Errno::INTR) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// A piece of memory for [`gather_at`], `struct iovec`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Piece {
+    /// First address.
+    pub base: usize,
+    /// Bytes.
+    pub len: usize,
+}
+
+/// pwritev(2), once; tells how much was written. The pieces are addresses, not slices: memory of
+/// the program, of which Rust knows nothing.
+pub fn gather_at(fd: i32, pieces: &[Piece], at: u64) -> SysResult<usize> {
+    // SAFETY: the kernel reads only, and returns EFAULT for what it cannot read.
+    unsafe { call!(__NR_pwritev, fd, pieces.as_ptr(), pieces.len(), at, 0) }
+}
+
+/// lseek(2).
+pub fn seek(fd: i32, offset: i64, whence: u32) -> SysResult<u64> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_lseek, fd, offset, whence) }.map(|n| n as u64)
+}
+
+/// What fstat(2) and stat(2) tell.
+pub type Stat = k::stat;
+
+/// fstat(2).
+pub fn stat_fd(fd: i32) -> SysResult<Stat> {
+    let mut stat = zero_stat();
+    // SAFETY: the kernel writes the structure.
+    unsafe { call!(__NR_fstat, fd, core::ptr::from_mut(&mut stat)) }?;
+    Ok(stat)
+}
+
+/// stat(2), through symbolic links.
+pub fn stat(path: &CStr) -> SysResult<Stat> {
+    let mut stat = zero_stat();
+    // SAFETY: the kernel reads the string and writes the structure.
+    unsafe { call!(__NR_stat, path.as_ptr(), core::ptr::from_mut(&mut stat)) }?;
+    Ok(stat)
+}
+
+fn zero_stat() -> Stat {
+    // SAFETY: a structure of integers.
+    unsafe { core::mem::zeroed() }
+}
+
+/// Modification time in nanoseconds since 1970.
+#[must_use]
+pub fn mtime(stat: &Stat) -> i64 {
+    (stat.st_mtime as i64)
+        .saturating_mul(1_000_000_000)
+        .saturating_add(stat.st_mtime_nsec as i64)
+}
+
+/// readlink(2).
+pub fn read_link<'a>(path: &CStr, to: &'a mut [u8]) -> SysResult<&'a [u8]> {
+    // SAFETY: the kernel reads the string and writes within `to`.
+    let n = unsafe { call!(__NR_readlink, path.as_ptr(), to.as_mut_ptr(), to.len()) }?;
+    Ok(to.get(..n).unwrap_or(&[]))
+}
+
+/// getcwd(2), without the NUL.
+pub fn working_directory(to: &mut [u8]) -> SysResult<&[u8]> {
+    // SAFETY: the kernel writes within `to`.
+    let n = unsafe { call!(__NR_getcwd, to.as_mut_ptr(), to.len()) }?;
+    Ok(to.get(..n.saturating_sub(1)).unwrap_or(&[]))
+}
+
+/// chdir(2).
+pub fn change_directory(path: &CStr) -> SysResult<()> {
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_chdir, path.as_ptr()) }.map(drop)
+}
+
+/// fcntl(2) with a number for argument.
+pub fn control(fd: i32, command: u32, argument: usize) -> SysResult<usize> {
+    // SAFETY: only commands without a pointer are used.
+    unsafe { call!(__NR_fcntl, fd, command, argument) }
+}
+
+/// dup3(2).
+pub fn duplicate_to(from: i32, to: i32, cloexec: bool) -> SysResult<()> {
+    let flags = if cloexec { O_CLOEXEC } else { 0 };
+    // SAFETY: no memory.
+    unsafe { call!(__NR_dup3, from, to, flags) }.map(drop)
+}
+
+/// fsync(2).
+pub fn sync(fd: i32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_fsync, fd) }.map(drop)
+}
+
+/// sync_file_range(2) with SYNC_FILE_RANGE_WRITE: begin writing to the disk, do not wait.
+pub fn start_sync(fd: i32, at: u64, len: u64) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_sync_file_range, fd, at, len, 2) }.map(drop)
+}
+
+/// ftruncate(2).
+pub fn truncate(fd: i32, len: u64) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_ftruncate, fd, len) }.map(drop)
+}
+
+/// rename(2).
+pub fn rename(from: &CStr, to: &CStr) -> SysResult<()> {
+    // SAFETY: the kernel reads the strings.
+    unsafe { call!(__NR_rename, from.as_ptr(), to.as_ptr()) }.map(drop)
+}
+
+/// unlink(2).
+pub fn unlink(path: &CStr) -> SysResult<()> {
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_unlink, path.as_ptr()) }.map(drop)
+}
+
+/// getdents64(2), once.
+pub fn entries(fd: i32, to: &mut [u8]) -> SysResult<usize> {
+    // SAFETY: the kernel writes within `to`.
+    unsafe { call!(__NR_getdents64, fd, to.as_mut_ptr(), to.len()) }
+}
+
+/// memfd_create(2), close-on-exec.
+pub fn memory_file(name: &CStr) -> SysResult<Fd> {
+    // SAFETY: the kernel reads the string.
+    let fd = unsafe { call!(__NR_memfd_create, name.as_ptr(), 1) }?;
+    Ok(Fd(fd as i32))
+}
+
+/// Do two descriptors of this process share one open file description? kcmp(2), KCMP_FILE.
+pub fn same_description(pid: u32, a: i32, b: i32) -> SysResult<bool> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_kcmp, pid, pid, 0, a, b) }.map(|order| order == 0)
+}

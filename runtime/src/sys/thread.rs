@@ -1,0 +1,161 @@
+//! Calls about the calling thread.
+#![expect(unsafe_code, reason = "system calls")]
+
+use super::{Errno, SysResult, call};
+
+/// gettid(2).
+#[must_use]
+pub fn id() -> u32 {
+    // SAFETY: asks only.
+    unsafe { call!(__NR_gettid) }.unwrap_or(0) as u32
+}
+
+/// FS and GS base, arch_prctl(2).
+pub fn bases() -> SysResult<(u64, u64)> {
+    const ARCH_GET_FS: u32 = 0x1003;
+    const ARCH_GET_GS: u32 = 0x1004;
+    let (mut fs, mut gs) = (0u64, 0u64);
+    // SAFETY: the kernel writes the number.
+    unsafe { call!(__NR_arch_prctl, ARCH_GET_FS, core::ptr::from_mut(&mut fs)) }?;
+    // SAFETY: the kernel writes the number.
+    unsafe { call!(__NR_arch_prctl, ARCH_GET_GS, core::ptr::from_mut(&mut gs)) }?;
+    Ok((fs, gs))
+}
+
+/// Sets FS and GS base.
+///
+/// # Safety
+///
+/// Nothing before the program's own code uses thread-local storage; the runtime has none.
+pub unsafe fn set_bases(fs: u64, gs: u64) -> SysResult<()> {
+    const ARCH_SET_FS: u32 = 0x1002;
+    const ARCH_SET_GS: u32 = 0x1001;
+    // SAFETY: the caller's promise.
+    unsafe { call!(__NR_arch_prctl, ARCH_SET_FS, fs) }?;
+    // SAFETY: the caller's promise.
+    unsafe { call!(__NR_arch_prctl, ARCH_SET_GS, gs) }.map(drop)
+}
+
+/// get_robust_list(2) of a thread of this process: head and length.
+pub fn robust_list(tid: u32) -> SysResult<(u64, u64)> {
+    let (mut head, mut len) = (0u64, 0u64);
+    let head_at = core::ptr::from_mut(&mut head);
+    let len_at = core::ptr::from_mut(&mut len);
+    // SAFETY: the kernel writes both numbers.
+    unsafe { call!(__NR_get_robust_list, tid, head_at, len_at) }?;
+    Ok((head, len))
+}
+
+/// set_robust_list(2).
+///
+/// # Safety
+///
+/// The kernel walks the list when the thread ends.
+pub unsafe fn set_robust_list(head: u64, len: u64) -> SysResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe { call!(__NR_set_robust_list, head, len) }.map(drop)
+}
+
+/// PR_GET_TID_ADDRESS: what is cleared when this thread ends. Needs CONFIG_CHECKPOINT_RESTORE.
+pub fn clear_tid_address() -> SysResult<u64> {
+    const PR_GET_TID_ADDRESS: usize = 40;
+    let mut place = 0u64;
+    // SAFETY: the kernel writes the number.
+    unsafe { call!(__NR_prctl, PR_GET_TID_ADDRESS, core::ptr::from_mut(&mut place)) }?;
+    Ok(place)
+}
+
+/// set_tid_address(2).
+///
+/// # Safety
+///
+/// The kernel writes a zero there when the thread ends.
+pub unsafe fn set_clear_tid_address(place: u64) {
+    // SAFETY: the caller's promise. The call cannot fail.
+    let _ = unsafe { call!(__NR_set_tid_address, place) };
+}
+
+/// rseq(2), to register an area or (flags 1) to give it up.
+///
+/// # Safety
+///
+/// The kernel writes into a registered area at every preemption.
+pub unsafe fn rseq(area: u64, len: u32, flags: u32, signature: u32) -> SysResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe { call!(__NR_rseq, area, len, flags, signature) }.map(drop)
+}
+
+/// The thread's name, PR_GET_NAME.
+pub fn name() -> SysResult<[u8; 16]> {
+    let mut name = [0u8; 16];
+    // SAFETY: the kernel writes 16 bytes.
+    unsafe { call!(__NR_prctl, 16, name.as_mut_ptr()) }?;
+    Ok(name)
+}
+
+/// PR_SET_NAME.
+pub fn set_name(name: &[u8; 16]) -> SysResult<()> {
+    // SAFETY: the kernel reads at most 16 bytes.
+    unsafe { call!(__NR_prctl, 15, name.as_ptr()) }.map(drop)
+}
+
+/// Which processors the thread may run on, as 16 words; more are not known.
+pub fn affinity() -> SysResult<[u64; 16]> {
+    let mut mask = [0u64; 16];
+    // SAFETY: the kernel writes within the mask.
+    unsafe { call!(__NR_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr()) }?;
+    Ok(mask)
+}
+
+/// sched_setaffinity(2).
+pub fn set_affinity(mask: &[u64; 16]) -> SysResult<()> {
+    // SAFETY: the kernel reads the mask.
+    unsafe { call!(__NR_sched_setaffinity, 0, size_of_val(mask), mask.as_ptr()) }.map(drop)
+}
+
+/// Scheduling policy and real-time priority.
+pub fn scheduling() -> SysResult<(u32, u32)> {
+    let mut priority = 0u32;
+    // SAFETY: no memory.
+    let policy = unsafe { call!(__NR_sched_getscheduler, 0) }?;
+    // SAFETY: the kernel writes one integer.
+    unsafe { call!(__NR_sched_getparam, 0, core::ptr::from_mut(&mut priority)) }?;
+    Ok((policy as u32, priority))
+}
+
+/// sched_setscheduler(2).
+pub fn set_scheduling(policy: u32, priority: u32) -> SysResult<()> {
+    // SAFETY: the kernel reads one integer.
+    unsafe { call!(__NR_sched_setscheduler, 0, policy, core::ptr::from_ref(&priority)) }.map(drop)
+}
+
+/// How many threads the process has; 2 for "more than one" where /proc does not tell.
+///
+/// Without /proc unshare(2) does: what only a process alone may unshare is refused to others with
+/// EINVAL, and does nothing for one that is alone.
+#[must_use]
+pub fn count() -> usize {
+    const CLONE_THREAD: u32 = 0x0001_0000;
+    if let Ok(stat) = super::fs::stat(c"/proc/self/task") {
+        // Every thread is a folder there, and a folder's link count is theirs and two.
+        return (stat.st_nlink as usize).saturating_sub(2);
+    }
+    // SAFETY: no effect on memory.
+    let answer = unsafe { call!(__NR_unshare, CLONE_THREAD) };
+    if answer == Err(Errno::INVAL) { 2 } else { 1 }
+}
+
+/// Wakes who waits on the word at `place`, in this or another process.
+pub fn wake(place: *const u32) {
+    const FUTEX_WAKE: u32 = 1;
+    // SAFETY: the kernel uses the address as a key.
+    let _ = unsafe { call!(__NR_futex, place, FUTEX_WAKE, i32::MAX) };
+}
+
+/// Waits until woken, until the word is not `value`, or for some milliseconds.
+pub fn wait(place: *const u32, value: u32, milliseconds: u64) {
+    const FUTEX_WAIT: u32 = 0;
+    let time = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
+    // SAFETY: the kernel reads the word and the time.
+    let _ = unsafe { call!(__NR_futex, place, FUTEX_WAIT, value, time.as_ptr()) };
+}

@@ -1,0 +1,133 @@
+//! The signals that ask for a checkpoint, and what their handler does.
+#![expect(unsafe_code, reason = "installs and is a signal handler")]
+
+use ckpt_format::record::Action;
+
+use crate::arch::frame::{self, Frame};
+use crate::arch::stack;
+use crate::error::Result;
+use crate::request::Request;
+use crate::sys::signal::{self, Info};
+use crate::sys::{mm, process};
+use crate::util::own;
+use crate::util::text::PathText;
+use crate::{checkpoint, config, error, log};
+
+/// The signal of `--checkpoint`: the C libraries' first internal one, which they keep unblocked
+/// and which no program may use by their rules; it survives longest of all (measured for glibc,
+/// musl, Go, Python, the JVM and node).
+pub const REQUEST_SIGNAL: u32 = 32;
+
+/// Stack of a checkpoint: deep enough for its paths and buffers, of which the largest is one
+/// formatted path a level.
+const STACK: usize = 256 << 10;
+
+/// Our action for both signals. All signals wait while the handler runs. SA_RESTART, so that a
+/// system call that can be restarted is. The alternate stack is used only where the program's own
+/// stack is too small (Go): others may have registered one that is too small for this processor's
+/// registers, and the kernel kills for that.
+pub fn install() {
+    let (chosen, go) = config::with(|c| (c.signal, c.go));
+    let mut flags = signal::SA_SIGINFO | signal::SA_RESTORER | signal::SA_RESTART;
+    if go {
+        flags |= signal::SA_ONSTACK;
+    }
+    let action = Action {
+        handler: handler_address(),
+        flags,
+        restorer: (frame::restorer as *const ()).addr() as u64,
+        mask: !0,
+    };
+    for number in [chosen, REQUEST_SIGNAL] {
+        if number != 0 {
+            // SAFETY: the handler may run at any time: it uses its own stack and data.
+            if let Err(e) = unsafe { signal::set_action(number, &action) } {
+                log::error!("signal {number} cannot ask for checkpoints: {e}");
+            }
+        }
+    }
+}
+
+/// Address of our handler, by which our own actions are known among the program's.
+#[must_use]
+pub fn handler_address() -> u64 {
+    (frame::handler as *const ()).addr() as u64
+}
+
+/// One checkpoint to take.
+#[derive(Debug)]
+pub struct Order {
+    /// The interrupted thread's frame.
+    pub frame: Frame,
+    /// Who asked, if it was `--checkpoint`.
+    pub request: Option<Request>,
+}
+
+/// The handler, called on the program's stack: finds out who asks and goes on a stack of its own.
+///
+/// # Safety
+///
+/// Called by the kernel's signal delivery, through [`frame::handler`].
+pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) {
+    let order = {
+        // SAFETY: SA_SIGINFO: the kernel put it there.
+        let info = unsafe { &*info };
+        let request = if number == REQUEST_SIGNAL {
+            match Request::received(info) {
+                Some(request) => Some(request),
+                // The number is the C libraries' own: it may be meant for them.
+                None => return,
+            }
+        } else {
+            None
+        };
+        Order {
+            frame: Frame(context),
+            request,
+        }
+    };
+    // SAFETY: a new range.
+    let place = unsafe { mm::map(0, STACK, mm::RW, mm::PRIVATE | mm::ANON | mm::NORESERVE, None) };
+    let Ok(base) = place else {
+        log::error!("no memory for a checkpoint");
+        if let Some(request) = &order.request {
+            request.answer(Err(b"no memory for a checkpoint"));
+        }
+        return;
+    };
+    own::claim(base, STACK);
+    let argument = core::ptr::from_ref(&order).addr();
+    // SAFETY: the stack was just mapped; the order outlives the call.
+    let status = unsafe { stack::call_on(base + STACK, on_own_stack, argument) };
+    own::release(base);
+    // SAFETY: nothing runs on it any more.
+    let _ = unsafe { mm::unmap(base, STACK) };
+    if status == stack::LEFT {
+        tell(&order, Err(error::Error::again()));
+    }
+    if status == STOP {
+        process::exit(0);
+    }
+}
+
+/// What [`on_own_stack`] returns when the process is to end.
+const STOP: usize = 1;
+
+extern "C" fn on_own_stack(order: usize) -> usize {
+    // SAFETY: `handle` passes its own order and waits.
+    let order = unsafe { &*(order as *const Order) };
+    let result = checkpoint::take(order);
+    let done = result.is_ok();
+    tell(order, result);
+    usize::from(done && order.request.as_ref().is_some_and(|r| r.stop)) * STOP
+}
+
+/// Tells the requester, or the log.
+fn tell(order: &Order, result: Result<PathText>) {
+    match (&order.request, result) {
+        (Some(request), Ok(path)) => request.answer(Ok(path.as_bytes())),
+        (Some(request), Err(_)) => request.answer(Err(error::message().as_bytes())),
+        (None, Ok(path)) => log::info!("checkpoint {path}"),
+        (None, Err(_)) => log::error!("{}", error::message()),
+    }
+}

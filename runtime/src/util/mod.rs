@@ -1,0 +1,8 @@
+//! Text, scratch memory, checksums: what the rest is written with.
+
+pub mod arena;
+pub mod cell;
+pub mod crc;
+pub mod list;
+pub mod own;
+pub mod text;
