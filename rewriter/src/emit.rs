@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
-use tempfile::{NamedTempFile, TempPath};
+use tempfile::TempPath;
 
 use crate::error::{PatchError, Result};
 use crate::facts::Facts;
@@ -45,18 +45,25 @@ impl Draft {
         })
     }
 
-    /// Gives the file a temporary name in `dir`, if it has none yet.
-    fn named(self, dir: &Path) -> io::Result<NamedTempFile> {
-        if let Some(name) = self.name {
-            return Ok(NamedTempFile::from_parts(self.file, name));
+    /// Gives the file its name. Only to replace another does it need a temporary one, for the
+    /// moment between the two calls.
+    fn publish(self, output: &Path) -> io::Result<()> {
+        let Self { file, name } = self;
+        if let Some(name) = name {
+            return Ok(name.persist(output)?);
         }
         // open(2), O_TMPFILE: the way to link without CAP_DAC_READ_SEARCH.
-        let link = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let made = builder().make_in(dir, |path| {
-            linkat(CWD, &link, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
-        })?;
-        let ((), name) = made.into_parts();
-        Ok(NamedTempFile::from_parts(self.file, name))
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let link = |path: &Path| {
+            linkat(CWD, &unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW).map_err(io::Error::from)
+        };
+        match link(output) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                let named = builder().make_in(parent(output), link)?;
+                Ok(named.into_temp_path().persist(output)?)
+            }
+            done => done,
+        }
     }
 }
 
@@ -112,11 +119,8 @@ pub(crate) fn publish(input: &Input, draft: Draft, output: &Path) -> Result<()> 
     file.set_permissions(Permissions::from_mode(mode))
         .map_err(doing("set its mode"))?;
     file.sync_all().map_err(doing("write it"))?;
+    draft.publish(output).map_err(doing("give it its name"))?;
     let dir = parent(output);
-    let named = draft.named(dir).map_err(doing("give it a name"))?;
-    named
-        .persist(output)
-        .map_err(|e| PatchError::io("give it its name", &e.error))?;
     // Some file systems cannot sync a directory; the file itself is safe by now.
     let synced = File::open(dir).and_then(|d| d.sync_all());
     match synced {

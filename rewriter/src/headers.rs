@@ -122,11 +122,12 @@ fn read_ehdr(input: &Input) -> Result<Ehdr> {
     let start = input.read(0, input.len.min(EHDR))?;
     if let Some(rest) = start.strip_prefix(b"#!") {
         let line = rest.split(|b| *b == b'\n').next().unwrap_or_default();
-        let line = String::from_utf8_lossy(line);
-        let interpreter = line.split_whitespace().next().unwrap_or("?").to_owned();
         return Err(PatchError::unsupported(
-            format!("is a script for {interpreter}, not an ELF executable"),
-            format!("patch a copy of {interpreter} and run the script with it"),
+            format!(
+                "is a script for `{}`, not an ELF executable",
+                String::from_utf8_lossy(line).trim()
+            ),
+            "patch its interpreter and run the script with that",
         ));
     }
     if !start.starts_with(&elf::ELFMAG) {

@@ -18,6 +18,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 mod cli;
 mod elf;
 mod emit;
@@ -164,10 +166,11 @@ fn warnings(input: &input::Input, facts: &facts::Facts, plan: &layout::Plan) -> 
         ("security.capability", "file capabilities are"),
         ("security.ima", "the IMA signature is"),
     ] {
-        let mut value = [0; 0];
-        // With no room for the value, the kernel only says how long it is.
-        if rustix::fs::fgetxattr(&input.file, attribute, &mut value).is_ok_and(|len| len > 0) {
-            warnings.push(format!("{name} not copied"));
+        let mut value = [0; 64];
+        // A value that is too long for the buffer is one, too.
+        match rustix::fs::fgetxattr(&input.file, attribute, &mut value) {
+            Ok(_) | Err(Errno::RANGE) => warnings.push(format!("{name} not copied")),
+            Err(_) => {}
         }
     }
     if plan.layout == layout::Layout::Compat {

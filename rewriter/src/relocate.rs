@@ -155,26 +155,35 @@ pub(crate) fn edits(input: &Input, headers: &Headers, moved: &[Moved]) -> Result
                 bytes: addr.to_le_bytes().to_vec(),
             }));
         }
-        let delta = addr.wrapping_sub(section.addr);
+        let place = Place {
+            index,
+            start: section.addr,
+            end: section.addr.saturating_add(section.size),
+            delta: addr.wrapping_sub(section.addr),
+        };
         for table in headers
             .sections
             .iter()
             .filter(|s| s.kind == elf::SHT_SYMTAB)
         {
-            symbols(input, table, index, delta, &mut edits)?;
+            symbols(input, table, &place, &mut edits)?;
         }
     }
     Ok(edits)
 }
 
-/// Adds `delta` to the values of the symbols of section `index`.
-fn symbols(
-    input: &Input,
-    table: &Section,
+/// A section that moves.
+#[derive(Debug)]
+struct Place {
     index: usize,
+    start: u64,
+    end: u64,
     delta: u64,
-    edits: &mut Vec<Edit>,
-) -> Result<()> {
+}
+
+/// Makes the symbols of a section move with it. lld gives `__ehdr_start` the index of the first
+/// section, in which it does not lie: it stays.
+fn symbols(input: &Input, table: &Section, place: &Place, edits: &mut Vec<Edit>) -> Result<()> {
     let mut at = table.offset;
     while at < table.file_end() {
         let len = (table.file_end() - at).min(SYM << 15);
@@ -182,10 +191,11 @@ fn symbols(
         let (syms, _) = pod::slice_from_bytes::<Sym>(&bytes, to_usize(len / SYM))
             .expect("the count is taken from the length");
         for (sym, i) in syms.iter().zip(0..) {
-            if usize::from(sym.st_shndx.get(LE).0) == index {
+            let value = sym.st_value.get(LE);
+            let inside = place.start <= value && value < place.end;
+            if inside && usize::from(sym.st_shndx.get(LE).0) == place.index {
                 let mut sym = *sym;
-                sym.st_value
-                    .set(LE, sym.st_value.get(LE).wrapping_add(delta));
+                sym.st_value.set(LE, value.wrapping_add(place.delta));
                 edits.push(Edit {
                     what: "symbol table",
                     offset: at + SYM * i,
