@@ -4,12 +4,32 @@
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 /// The runtime's target: the gnu target with no libc linked in, since it needs no download.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-fn main() {
+/// Beginnings of the names of variables that are not handed on, and of those that are all the same.
+const CLEARED: [&str; 9] = [
+    "CARGO",
+    "RUSTC_W",
+    "RUSTFLAGS",
+    "TARGET",
+    "HOST",
+    "PROFILE",
+    "OPT_LEVEL",
+    "DEBUG",
+    "NUM_JOBS",
+];
+const KEPT: [&str; 5] = [
+    "CARGO_HOME",
+    "CARGO_HTTP_",
+    "CARGO_NET_",
+    "CARGO_REGISTR",
+    "CARGO_SOURCE_",
+];
+
+fn main() -> ExitCode {
     let here = PathBuf::from(var("CARGO_MANIFEST_DIR"));
     let out = PathBuf::from(var("OUT_DIR"));
     let runtime = here.join("../runtime");
@@ -37,28 +57,13 @@ fn main() {
     if here.join("../Cargo.lock").exists() {
         cargo.arg("--locked");
     }
-    // What the outer cargo sets is for this crate and would change how the runtime is built
-    // (flags, wrappers of clippy, the host profile); what the user set for cargo itself stays.
+    // What the outer cargo sets is for this crate and would change how the runtime is built: flags,
+    // clippy's wrapper, the profile. What the user set about networks and registries stays.
     for (name, _) in env::vars_os() {
-        let lossy = name.to_string_lossy();
-        let cargo_own = lossy.starts_with("CARGO")
-            && !matches!(
-                &*lossy,
-                "CARGO_HOME" | "CARGO_NET_OFFLINE" | "CARGO_HTTP_PROXY"
-            )
-            && !lossy.starts_with("CARGO_REGISTRIES_")
-            && !lossy.starts_with("CARGO_SOURCE_");
-        let rustc = lossy.starts_with("RUSTC_W") || lossy.starts_with("RUSTFLAGS");
-        let settings = [
-            "TARGET",
-            "HOST",
-            "PROFILE",
-            "OPT_LEVEL",
-            "DEBUG",
-            "NUM_JOBS",
-        ];
-        if cargo_own || rustc || settings.contains(&&*lossy) {
-            cargo.env_remove(&name);
+        let name = name.to_string_lossy();
+        let cleared = CLEARED.iter().any(|p| name.starts_with(p));
+        if cleared && !KEPT.iter().any(|p| name.starts_with(p)) {
+            cargo.env_remove(&*name);
         }
     }
     // With --target these reach the runtime only, not its build script.
@@ -67,9 +72,13 @@ fn main() {
         "-C relocation-model=pic -C target-feature=+crt-static",
     );
     let status = cargo.status().expect("cargo can be started");
-    assert!(status.success(), "the runtime does not build, see above");
+    if !status.success() {
+        println!("cargo::error=the runtime does not build");
+        return ExitCode::FAILURE;
+    }
     let built = target_dir.join(TARGET).join("payload/ckpt-payload");
     copy(&built, &out.join("ckpt-payload"));
+    ExitCode::SUCCESS
 }
 
 fn var(name: &str) -> String {
