@@ -24,14 +24,13 @@ int main(int argc, char **argv) {
         expect(pthread_create(&thread, NULL, turn, NULL) == 0, "pthread_create");
     } else {
         child = fork();
-        if (child == 0) {
-            wait_for_go();
-            _exit(5);
-        }
+        if (child == 0)
+            for (;;)
+                pause();
     }
     ready();
     wait_for_go();
-    SPOIL(1, stop = 1; if (child) kill(child, SIGKILL));
+    SPOIL(1, stop = 1; if (child) kill(child, SIGKILL); short_sleep(); short_sleep());
     if (with_thread) {
         int seen = turns;
         for (int i = 0; i < 500 && turns == seen; i++)
@@ -41,7 +40,11 @@ int main(int argc, char **argv) {
         expect(pthread_join(thread, NULL) == 0, "join");
     } else {
         int status;
-        expect(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 5, "child");
+        short_sleep();
+        expect(waitpid(child, &status, WNOHANG) == 0, "the child is dead");
+        kill(child, SIGTERM);
+        expect(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM,
+               "the child's end: %x", (unsigned)status);
     }
     pass();
 }

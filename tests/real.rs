@@ -1,0 +1,258 @@
+//! Real programs, unmodified: patched, interrupted at twenty random moments, killed with SIGKILL, restored.
+//! Output, exit status and files must be what an undisturbed run gives.
+//!
+//! Moments are chosen by progress: by processor time that the program has used since it was started or
+//! restored, in random slices of what the undisturbed run used. `CKPT_TEST_SEED` repeats a run.
+
+#[path = "real/catalogue.rs"]
+mod catalogue;
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use catalogue::{Real, catalogue};
+use ckpt_tests::{Launch, Process, Random, Scratch, checkpoint, checkpoint_by_signal, patch};
+use libtest_mimic::{Arguments, Failed, Trial};
+
+const INTERRUPTIONS: usize = 20;
+/// A run with all its interruptions; undisturbed ones take some seconds.
+const LIMIT: Duration = Duration::from_secs(120);
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let trials = catalogue()
+        .into_iter()
+        .map(|real| {
+            Trial::test(real.name, move || {
+                survives(&real).map_err(|error| Failed::from(format!("{error:#}")))
+            })
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+/// What a run leaves.
+#[derive(PartialEq, Eq)]
+struct Outcome {
+    status: ExitStatus,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+/// A run of the program in a directory of its own.
+struct Run<'a> {
+    real: &'a Real,
+    scratch: Scratch,
+    launch: Launch,
+}
+
+impl<'a> Run<'a> {
+    fn new(real: &'a Real, patched: bool) -> Result<Self> {
+        let scratch = Scratch::new(real.name)?;
+        (real.prepare)(&scratch).context("prepare")?;
+        if !real.script.is_empty() {
+            scratch.write("script", real.script)?;
+        }
+        let original = (real.program)(&scratch).context("find the program")?;
+        // Under its own name: busybox and others look at it.
+        let name = real.file_name;
+        let program = scratch.join(name);
+        if patched {
+            patch(&original, &program)?;
+        } else {
+            scratch.copy(&original, name)?;
+        }
+        let (seen, chroot) = if real.chroot {
+            (
+                Path::new("/").join(name),
+                Some(scratch.path().to_path_buf()),
+            )
+        } else {
+            (program, None)
+        };
+        let mut launch = Launch::new(&seen, real.args, scratch.path());
+        launch.env.clear();
+        launch.chroot = chroot;
+        launch.streams.input = real.input.map(str::to_owned);
+        Ok(Self {
+            real,
+            scratch,
+            launch,
+        })
+    }
+
+    fn outcome(&self, status: ExitStatus) -> Outcome {
+        let names = ["out", "err"]
+            .into_iter()
+            .chain(self.real.files.iter().copied());
+        let files = names
+            .map(|name| (name.to_owned(), self.scratch.read(name)))
+            .collect();
+        Outcome { status, files }
+    }
+
+    /// The path by which a program in this root directory knows a file of the working directory.
+    fn seen(&self, path: &Path) -> PathBuf {
+        match (&self.launch.chroot, path.file_name()) {
+            (Some(_), Some(name)) => Path::new("/").join(name),
+            _ => path.to_path_buf(),
+        }
+    }
+
+    /// Takes a checkpoint, lets the program go on for a moment or stops it, and kills it.
+    fn checkpoint_and_kill(&self, process: &mut Process, random: &mut Random) -> Result<PathBuf> {
+        let by_signal = self.real.chroot || (!self.real.in_place && random.below(2) == 0);
+        if by_signal {
+            let image = checkpoint_by_signal(process, self.scratch.path())?;
+            // Work done from here to the kill is lost, and must be done again.
+            sleep(Duration::from_millis(random.below(20)));
+            if process.ended()?.is_none() {
+                process.kill()?;
+            }
+            return Ok(image);
+        }
+        // Files that are changed in place must not run ahead of the image: the program is stopped.
+        let image = self.scratch.join("command.img");
+        let stop = self.real.in_place || random.below(2) == 0;
+        checkpoint(&self.launch.program, process.pid(), &image, stop)?;
+        if stop {
+            process.wait()?;
+        } else if process.ended()?.is_none() {
+            process.kill()?;
+        }
+        Ok(image)
+    }
+}
+
+fn survives(real: &Real) -> Result<()> {
+    let plain = Run::new(real, false)?;
+    let mut process = plain.launch.start()?;
+    let (status, used) = wait_and_measure(&mut process)?;
+    let expected = plain.outcome(status);
+    ensure!(
+        status.code() == Some(0),
+        "the undisturbed run ended with {status}: {}",
+        process.complaint()
+    );
+    ensure!(
+        used > Duration::from_millis(500),
+        "the undisturbed run is over too soon: {used:?}"
+    );
+    drop(plain);
+
+    let mut random = Random::announced(real.name);
+    // Processor time differs from run to run; should the program end before its last interruption,
+    // it was in smaller slices that it should have been cut.
+    for shrink in [85, 50, 25] {
+        let budget = used * shrink / 100;
+        match interrupted(real, budget, &mut random)? {
+            (outcome, INTERRUPTIONS) => return compare(&expected, &outcome),
+            (outcome, count) => compare(&expected, &outcome)
+                .with_context(|| format!("after {count} interruptions"))?,
+        }
+    }
+    bail!("the program ended before its last interruption, three times over");
+}
+
+/// Waits for the end; gives the status and the processor time used.
+fn wait_and_measure(process: &mut Process) -> Result<(ExitStatus, Duration)> {
+    let start = Instant::now();
+    let mut used = Duration::ZERO;
+    loop {
+        if let Ok(now) = process.used() {
+            used = used.max(now);
+        }
+        if let Some(status) = process.ended()? {
+            return Ok((status, used));
+        }
+        ensure!(start.elapsed() < LIMIT, "no end within {LIMIT:?}");
+        sleep(Duration::from_millis(2));
+    }
+}
+
+/// Random slices that add up to the budget.
+fn slices(budget: Duration, random: &mut Random) -> Vec<Duration> {
+    let weights: Vec<u32> = (0..INTERRUPTIONS)
+        .map(|_| 10 + u32::try_from(random.below(200)).unwrap_or(0))
+        .collect();
+    let total: u32 = weights.iter().sum();
+    weights
+        .iter()
+        .map(|&weight| budget * weight / total)
+        .collect()
+}
+
+/// A patched run with its interruptions; the outcome, and how many there were.
+fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Outcome, usize)> {
+    let run = Run::new(real, true)?;
+    let mut process = run.launch.start()?;
+    let mut error_files = vec!["err".to_owned()];
+    for (count, slice) in slices(budget, random).into_iter().enumerate() {
+        let start = Instant::now();
+        while process.used().unwrap_or(Duration::MAX) < slice {
+            if let Some(status) = process.ended()? {
+                return Ok((run.outcome(status), count));
+            }
+            ensure!(start.elapsed() < LIMIT, "no progress within {LIMIT:?}");
+            sleep(Duration::from_millis(1));
+        }
+        if let Some(status) = process.ended()? {
+            return Ok((run.outcome(status), count));
+        }
+        let doing = || format!("interruption {count}; {}", told(&run, &error_files));
+        let image = run
+            .checkpoint_and_kill(&mut process, random)
+            .with_context(doing)?;
+        // Under one name, so that images do not pile up.
+        let kept = run.scratch.join("kept.img");
+        fs::rename(&image, &kept)?;
+        let mut launch = run.launch.restore(&run.seen(&kept));
+        launch.streams.error = format!("restore-{count}.err");
+        error_files = vec![launch.streams.error.clone()];
+        process = launch.start()?;
+    }
+    let (status, _) = wait_and_measure(&mut process)
+        .with_context(|| format!("after the last restore; {}", told(&run, &error_files)))?;
+    if status.core_dumped() || status.code().is_none() || status.code() == Some(125) {
+        bail!(
+            "after the last restore: {status}; {}",
+            told(&run, &error_files)
+        );
+    }
+    Ok((run.outcome(status), INTERRUPTIONS))
+}
+
+fn told(run: &Run<'_>, files: &[String]) -> String {
+    files
+        .iter()
+        .map(|name| format!("{name}: {:?}", run.scratch.text(name)))
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+fn compare(expected: &Outcome, got: &Outcome) -> Result<()> {
+    ensure!(
+        expected.status == got.status,
+        "ended with {} instead of {}",
+        got.status,
+        expected.status
+    );
+    for ((name, wanted), (_, content)) in expected.files.iter().zip(&got.files) {
+        let same = wanted
+            .iter()
+            .zip(content)
+            .take_while(|(a, b)| a == b)
+            .count();
+        ensure!(
+            wanted == content,
+            "{name} has {} bytes instead of {}, and differs from byte {same} on",
+            content.len(),
+            wanted.len()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! The programs, their input, and what to compare.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use ckpt_tests::{Link, Sample, Scratch, random_bytes, words};
+
+/// One program and one job for it that takes a second or some.
+pub(crate) struct Real {
+    /// Name of the test.
+    pub(crate) name: &'static str,
+    /// Name that the program has in the working directory.
+    pub(crate) file_name: &'static str,
+    /// Where the original is, or how to make it.
+    pub(crate) program: fn(&Scratch) -> Result<PathBuf>,
+    /// Makes the input.
+    pub(crate) prepare: fn(&Scratch) -> Result<()>,
+    pub(crate) args: &'static [&'static str],
+    /// Content of a file named `script`.
+    pub(crate) script: &'static str,
+    /// Standard input.
+    pub(crate) input: Option<&'static str>,
+    /// Files to compare, besides standard output and error.
+    pub(crate) files: &'static [&'static str],
+    /// It changes or removes files that it will read again, so they must not run ahead of an image.
+    pub(crate) in_place: bool,
+    /// It runs with the working directory as its root directory, where there is nothing else.
+    pub(crate) chroot: bool,
+}
+
+const PLAIN: Real = Real {
+    name: "",
+    file_name: "",
+    program: |_| Ok(PathBuf::new()),
+    prepare: |_| Ok(()),
+    args: &[],
+    script: "",
+    input: None,
+    files: &[],
+    in_place: false,
+    chroot: false,
+};
+
+/// All of them.
+pub(crate) fn catalogue() -> Vec<Real> {
+    let mut all = filters();
+    all.extend(interpreters());
+    all.extend(databases());
+    all.extend(compiled());
+    all
+}
+
+fn text(scratch: &Scratch, megabytes: usize) -> Result<()> {
+    scratch.write("text", words(megabytes << 20, 7))?;
+    Ok(())
+}
+
+fn filters() -> Vec<Real> {
+    vec![
+        Real {
+            name: "bzip2",
+            file_name: "bzip2",
+            program: |_| installed("/bin/bzip2"),
+            prepare: |scratch| text(scratch, 20),
+            args: &["-9", "-c", "text"],
+            ..PLAIN
+        },
+        Real {
+            name: "xz",
+            file_name: "xz",
+            program: |_| installed("/usr/bin/xz"),
+            prepare: |scratch| text(scratch, 3),
+            args: &["-T1", "-6", "-c"],
+            input: Some("text"),
+            ..PLAIN
+        },
+        Real {
+            name: "gzip",
+            file_name: "gzip",
+            program: |_| installed("/bin/gzip"),
+            prepare: |scratch| text(scratch, 10),
+            args: &["-9", "-n", "-k", "text"],
+            files: &["text.gz"],
+            ..PLAIN
+        },
+        // Little memory, so that it sorts through files of its own in the working directory.
+        Real {
+            name: "sort",
+            file_name: "sort",
+            program: |_| installed("/usr/bin/sort"),
+            prepare: |scratch| text(scratch, 56),
+            args: &[
+                "--parallel=1",
+                "-S",
+                "3M",
+                "-T",
+                ".",
+                "-k2",
+                "-o",
+                "sorted",
+                "text",
+            ],
+            files: &["sorted"],
+            in_place: true,
+            ..PLAIN
+        },
+        Real {
+            name: "sha256sum",
+            file_name: "sha256sum",
+            program: |_| installed("/usr/bin/sha256sum"),
+            prepare: |scratch| {
+                scratch.write("bytes", random_bytes(100 << 20, 3))?;
+                Ok(())
+            },
+            args: &["bytes", "bytes", "bytes", "bytes"],
+            ..PLAIN
+        },
+        Real {
+            name: "busybox",
+            file_name: "busybox",
+            program: |_| installed("/bin/busybox"),
+            prepare: |scratch| text(scratch, 40),
+            args: &[
+                "sha512sum",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+            ],
+            ..PLAIN
+        },
+        // There is nothing but the program and its input: no /proc, no /dev, no library.
+        Real {
+            name: "busybox_in_an_empty_chroot",
+            file_name: "busybox",
+            program: |_| installed("/bin/busybox"),
+            prepare: |scratch| text(scratch, 40),
+            args: &[
+                "sha512sum",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+                "text",
+            ],
+            chroot: true,
+            ..PLAIN
+        },
+    ]
+}
+
+fn interpreters() -> Vec<Real> {
+    vec![
+        Real {
+            name: "bc",
+            file_name: "bc",
+            program: |_| installed("/usr/bin/bc"),
+            script: "for (i = 0; i < 12; i++) { scale = 500 + i * 10; a(1) * 4; e(1) }\n",
+            args: &["-l", "-q", "script"],
+            ..PLAIN
+        },
+        Real {
+            name: "gawk",
+            file_name: "gawk",
+            program: |_| installed("/usr/bin/gawk"),
+            prepare: |scratch| text(scratch, 24),
+            script: include_str!("programs/count.awk"),
+            args: &["-f", "script", "text"],
+            ..PLAIN
+        },
+        Real {
+            name: "perl",
+            file_name: "perl",
+            program: |_| installed("/usr/bin/perl"),
+            script: include_str!("programs/words.pl"),
+            args: &["script"],
+            ..PLAIN
+        },
+        Real {
+            name: "lua5.4",
+            file_name: "lua5.4",
+            program: |_| installed("/usr/bin/lua5.4"),
+            script: include_str!("programs/queens.lua"),
+            args: &["script"],
+            ..PLAIN
+        },
+        Real {
+            name: "python3",
+            file_name: "python3",
+            program: |_| installed("/usr/bin/python3"),
+            script: include_str!("programs/compute.py"),
+            args: &["-B", "script"],
+            ..PLAIN
+        },
+    ]
+}
+
+fn databases() -> Vec<Real> {
+    vec![
+        Real {
+            name: "python3_with_a_database",
+            file_name: "python3",
+            program: |_| installed("/usr/bin/python3"),
+            script: include_str!("programs/database.py"),
+            args: &["-B", "script"],
+            files: &["numbers.db"],
+            in_place: true,
+            ..PLAIN
+        },
+        Real {
+            name: "sqlite3",
+            file_name: "sqlite3",
+            program: |_| installed("/usr/bin/sqlite3"),
+            script: include_str!("programs/load.sql"),
+            args: &["-batch", "-init", "/dev/null", "numbers.db"],
+            input: Some("script"),
+            files: &["numbers.db"],
+            in_place: true,
+            ..PLAIN
+        },
+    ]
+}
+
+fn compiled() -> Vec<Real> {
+    vec![
+        Real {
+            name: "cc1",
+            file_name: "cc1",
+            program: |_| {
+                let output = Command::new("cc").arg("-print-prog-name=cc1").output()?;
+                installed(String::from_utf8_lossy(&output.stdout).trim())
+            },
+            prepare: |scratch| {
+                scratch.write("large.i", generated_c(700))?;
+                Ok(())
+            },
+            args: &[
+                "-quiet",
+                "-O2",
+                "-fpreprocessed",
+                "large.i",
+                "-o",
+                "large.s",
+            ],
+            files: &["large.s"],
+            ..PLAIN
+        },
+        Real {
+            name: "musl_static",
+            file_name: "digits",
+            program: |scratch| build(scratch, &["musl-gcc", "-O1", "-static"], "digits.c"),
+            args: &["6200"],
+            ..PLAIN
+        },
+        Real {
+            name: "cxx_exceptions",
+            file_name: "throwing",
+            program: |scratch| build(scratch, &["c++", "-O1"], "throwing.cc"),
+            args: &["400000"],
+            ..PLAIN
+        },
+        Real {
+            name: "fortran",
+            file_name: "heat",
+            program: |scratch| build(scratch, &["gfortran", "-O1"], "heat.f90"),
+            ..PLAIN
+        },
+    ]
+}
+
+fn installed(path: &str) -> Result<PathBuf> {
+    let path = fs::canonicalize(path)
+        .with_context(|| format!("{path} is not installed; tests/run.sh installs it"))?;
+    Ok(path)
+}
+
+fn build(scratch: &Scratch, compiler: &[&str], source: &str) -> Result<PathBuf> {
+    let (command, args) = compiler.split_first().context("no compiler")?;
+    let built = scratch.join("built");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("real/programs")
+        .join(source);
+    let run = Command::new(command)
+        .args(args)
+        .arg(path)
+        .arg("-o")
+        .arg(&built)
+        .output()
+        .with_context(|| format!("{command} is not installed; tests/run.sh installs it"))?;
+    ensure!(
+        run.status.success(),
+        "{command} {source}: {}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    Ok(built)
+}
+
+/// C without a preprocessor: functions that keep an optimiser busy.
+fn generated_c(functions: usize) -> String {
+    let mut text = String::from("extern int printf(const char *, ...);\n");
+    for n in 0..functions {
+        text.push_str(&format!(
+            "static unsigned f{n}(unsigned a, unsigned *p) {{\n\
+               unsigned s = {n}; struct {{ unsigned x, y; }} q[8];\n\
+               for (unsigned i = 0; i < (a & 15) + {extra}; i++) {{\n\
+                 q[i & 7].x = p[i & 3] * {odd}u; q[(i + 1) & 7].y = s ^ q[i & 7].x;\n\
+                 switch ((s >> 3) % 5) {{ case 0: s += q[i & 7].y; break; case 1: s ^= a; break;\n\
+                   case 2: s = s * 33 + i; break; case 3: s -= p[i & 1]; break; default: s++; }}\n\
+               }}\n  return s + q[s & 7].x;\n}}\n",
+            extra = n % 13,
+            odd = n * 2 + 1,
+        ));
+    }
+    text.push_str("int main(void) { unsigned p[4] = {1, 2, 3, 4}, s = 0;\n");
+    for n in 0..functions {
+        text.push_str(&format!("  s += f{n}(s, p);\n"));
+    }
+    text.push_str("  printf(\"%u\\n\", s);\n  return 0;\n}\n");
+    text
+}

@@ -1,0 +1,25 @@
+// Digits of e by the spigot method, more and more of them.
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv) {
+    int digits = argc > 1 ? atoi(argv[1]) : 1000;
+    for (int n = 100; n <= digits; n += 100) {
+        unsigned *a = malloc((n + 10) * sizeof *a);
+        for (int i = 0; i < n + 9; i++)
+            a[i] = 1;
+        unsigned sum = 0, x = 0;
+        for (int d = 0; d < n; d++) {
+            x = 0;
+            for (int i = n + 8; i > 0; i--) {
+                x += 10 * a[i];
+                a[i] = x % (i + 1);
+                x /= i + 1;
+            }
+            sum = sum * 31 + x;
+        }
+        free(a);
+        printf("%d digits: %u\n", n, sum);
+    }
+    return 0;
+}
