@@ -60,9 +60,9 @@ fn write(order: &Order, path: PathText, sequence: u32) -> Result<PathText> {
     let notes = mm::collect(&arena, mm::lock_future(space.flags_of_new))?;
     let attributes = attributes::collect(&arena)?;
     let actions = signals::actions()?;
-    let timers = timers::collect()?;
     let program = program(&arena, sequence)?;
-    let pending = signals::collect_pending(&arena)?;
+    let pending = signals::collect_pending()?;
+    let timers = timers::collect()?;
 
     let mut out = Output::create(&arena, path)?;
     let guards = memory::dump::all(&space, &arena, &mut out)?;
@@ -83,6 +83,7 @@ fn write(order: &Order, path: PathText, sequence: u32) -> Result<PathText> {
         w.put(&64u32);
         actions.iter().for_each(|a| w.put(a));
     })?;
+    let pending = pending.as_slice();
     out.section(kind::PENDING, 4 + pending.len() * 132, |w| {
         w.put(&(pending.len() as u32));
         pending.iter().for_each(|p| w.put(p));

@@ -27,12 +27,12 @@ use ckpt_format::record::{Attributes, Machine, Mm, Program, Thread, Timers, Vdso
 use ckpt_format::toc::kind;
 
 use crate::entry::InitialStack;
-use crate::error::{Result, fail};
+use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::state::memory::{place, stage};
 use crate::state::{attributes, files, machine, mm, signals, thread, timers, vdso};
 use crate::sys::fs::Fd;
-use crate::sys::{fs, process};
+use crate::sys::{fs, process, signal};
 use crate::util::arena::Arena;
 use crate::util::text::PathText;
 use crate::{config, error, log};
@@ -126,7 +126,7 @@ fn restore(passage: &Passage) -> Result<()> {
     place::seal(&image)?;
 
     attributes::restore(&records.attributes)?;
-    signals::block_all()?;
+    signal::set_mask(!0).or_fail(format_args!("cannot block signals"))?;
     opened.install(&image)?;
     // SAFETY: memory is in place.
     unsafe { thread::restore(&records.thread)? };

@@ -55,18 +55,20 @@ impl Parked {
 /// Finds the vDSO of this process, by its address in the auxiliary vector, and moves it, data
 /// pages first, to where neither this process nor the image has anything.
 ///
-/// Its parts are mappings that can only be moved whole (special_mapping_split in mm/mmap.c gives
+/// Its pages are told from their neighbours' by advice that the kernel refuses for special mappings
+/// only (VM_SPECIAL in madvise_vma_behavior, mm/madvise.c) and that changes nothing that matters to
+/// a process about to go. Its parts are mappings that can only be moved whole (special_mapping_split in mm/mmap.c gives
 /// EINVAL for less), which is how their lengths are found: no file need be read.
 pub fn park(image: &Image<'_>, base: usize) -> Result<Parked> {
     if base == 0 {
         fail!("this process has no vDSO (vdso=0): not supported");
     }
     let mut vvar = base;
-    while base - vvar < MOST * PAGE && mm::resident(vvar - PAGE, &mut [0]).is_ok() {
+    while base - vvar < MOST * PAGE && special(vvar - PAGE) {
         vvar -= PAGE;
     }
     let mut end = base;
-    while end - base < MOST * PAGE && mm::resident(end, &mut [0]).is_ok() {
+    while end - base < MOST * PAGE && special(end) {
         end += PAGE;
     }
     let to = hole::reserve(image, end - vvar)?;
@@ -88,6 +90,11 @@ pub fn park(image: &Image<'_>, base: usize) -> Result<Parked> {
         base: to + (base - vvar),
         end: to + (end - vvar),
     })
+}
+
+fn special(page: usize) -> bool {
+    const MADV_DODUMP: u32 = 17;
+    mm::advise(page, PAGE, MADV_DODUMP) == Err(Errno::INVAL)
 }
 
 /// Puts a vDSO where the image's was.

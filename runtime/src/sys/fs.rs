@@ -274,3 +274,52 @@ pub fn same_description(pid: u32, a: i32, b: i32) -> SysResult<bool> {
     // SAFETY: no memory.
     unsafe { call!(__NR_kcmp, pid, pid, 0, a, b) }.map(|order| order == 0)
 }
+
+/// Who gets SIGIO and SIGURG, F_GETOWN_EX: 0 a thread, 1 a process, 2 a group; and its id.
+/// F_GETOWN cannot be used: a small group's negative number looks like an error.
+pub fn owner(fd: i32) -> SysResult<(u32, i32)> {
+    const F_GETOWN_EX: u32 = 16;
+    let mut pair = [0i32; 2];
+    // SAFETY: the kernel writes the pair.
+    unsafe { call!(__NR_fcntl, fd, F_GETOWN_EX, pair.as_mut_ptr()) }?;
+    let [of, id] = pair;
+    Ok((of as u32, id))
+}
+
+/// True if it is a terminal: TCGETS works.
+#[must_use]
+pub fn is_terminal(fd: i32) -> bool {
+    const TCGETS: u32 = 0x5401;
+    // `struct termios` of the kernel has 36 bytes.
+    let mut termios = [0u32; 16];
+    // SAFETY: the kernel writes within the buffer.
+    unsafe { call!(__NR_ioctl, fd, TCGETS, termios.as_mut_ptr()) }.is_ok()
+}
+
+/// fchmod(2).
+pub fn set_mode(fd: i32, mode: u32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_fchmod, fd, mode) }.map(drop)
+}
+
+/// The names in what [`entries`] filled in.
+pub fn names(filled: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // `struct linux_dirent64`: inode 8, offset 8, length 2, type 1, then the name with its NUL.
+    const LENGTH: usize = 16;
+    const NAME: usize = 19;
+    let mut rest = filled;
+    core::iter::from_fn(move || {
+        let len = rest.get(LENGTH..).and_then(|r| r.first_chunk())?;
+        let len = usize::from(u16::from_le_bytes(*len));
+        let (entry, tail) = rest.split_at_checked(len)?;
+        rest = tail;
+        CStr::from_bytes_until_nul(entry.get(NAME..)?).ok().map(CStr::to_bytes)
+    })
+}
+
+/// access(2) with X_OK: may a directory be entered?
+pub fn may_enter(path: &CStr) -> SysResult<()> {
+    const X_OK: u32 = 1;
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_access, path.as_ptr(), X_OK) }.map(drop)
+}

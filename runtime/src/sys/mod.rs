@@ -8,6 +8,7 @@ pub mod fs;
 pub mod mm;
 pub mod process;
 pub mod signal;
+pub mod socket;
 pub mod thread;
 
 use core::fmt;
@@ -53,6 +54,7 @@ impl Errno {
             2 => "no such file or directory",
             3 => "no such process",
             5 => "input/output error",
+            6 => "no such device or address",
             9 => "bad file descriptor",
             11 => "resource temporarily unavailable",
             12 => "out of memory",

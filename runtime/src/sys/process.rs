@@ -178,3 +178,18 @@ pub fn set_ids(uid: u32, gid: u32) -> SysResult<()> {
     // SAFETY: no memory.
     unsafe { call!(__NR_setresuid, uid, uid, uid) }.map(drop)
 }
+
+/// getpgid(2) of the caller.
+#[must_use]
+pub fn group() -> u32 {
+    // SAFETY: asks only.
+    unsafe { call!(__NR_getpgid, 0) }.unwrap_or(0) as u32
+}
+
+/// timer_gettime(2): is there a POSIX timer of that number?
+#[must_use]
+pub fn has_posix_timer(number: u32) -> bool {
+    let mut value = [0u64; 4];
+    // SAFETY: the kernel writes the four numbers.
+    unsafe { call!(__NR_timer_gettime, number, value.as_mut_ptr()) }.is_ok()
+}

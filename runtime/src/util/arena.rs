@@ -125,3 +125,9 @@ unsafe impl Plain for ckpt_format::record::Run {}
 unsafe impl Plain for ckpt_format::record::Content {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Guard {}
+// SAFETY: an integer.
+unsafe impl Plain for i32 {}
+// SAFETY: a record of integers.
+unsafe impl Plain for ckpt_format::record::Descriptor {}
+// SAFETY: a record of integers.
+unsafe impl Plain for ckpt_format::record::Pending {}

@@ -45,6 +45,13 @@ impl<T: Plain> List<T> {
         unsafe { core::slice::from_raw_parts_mut(base as *mut T, self.len) }
     }
 
+    /// Appends records.
+    pub fn append(&mut self, items: &[T]) -> Result<()> {
+        self.arena.records::<T>(items.len())?.copy_from_slice(items);
+        self.len += items.len();
+        Ok(())
+    }
+
     /// All records so far.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {

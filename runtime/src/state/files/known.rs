@@ -1,0 +1,118 @@
+//! Open file descriptions while they are being collected.
+#![expect(unsafe_code, reason = "vouches that a record of integers may be all zeroes")]
+
+use ckpt_format::limits;
+use ckpt_format::record::{Descriptor, File};
+
+use crate::error::Result;
+use crate::util::arena::Plain;
+use crate::util::list::List;
+
+/// A description, with its path kept elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// The lowest descriptor of it.
+    pub(super) fd: i32,
+    pub(super) kind: u32,
+    pub(super) flags: u32,
+    pub(super) stream: u32,
+    pub(super) mode: u32,
+    pub(super) pos: u64,
+    pub(super) dev: u64,
+    pub(super) ino: u64,
+    pub(super) rdev: u64,
+    pub(super) size: u64,
+    pub(super) owner: i32,
+    pub(super) owner_signal: i32,
+    path_at: usize,
+    path_len: usize,
+}
+
+// SAFETY: a record of integers.
+unsafe impl Plain for Known {}
+
+/// All descriptions and descriptors.
+#[derive(Debug)]
+pub(super) struct Book {
+    files: List<Known>,
+    descriptors: List<Descriptor>,
+    paths: List<u8>,
+}
+
+impl Book {
+    pub(super) fn new() -> Result<Self> {
+        // Address space only; a path of usual length each.
+        let most = limits::DESCRIPTORS as usize;
+        Ok(Self {
+            files: List::new(most)?,
+            descriptors: List::new(most)?,
+            paths: List::new(most * 256)?,
+        })
+    }
+
+    /// Adds a description; tells its number.
+    pub(super) fn add(&mut self, file: &File<'_>, fd: i32) -> Result<u32> {
+        let path_at = self.paths.as_slice().len();
+        self.paths.append(file.path)?;
+        self.files.push(Known {
+            fd,
+            kind: file.kind,
+            flags: file.flags,
+            stream: file.stream,
+            mode: file.mode,
+            pos: file.pos as u64,
+            dev: file.dev,
+            ino: file.ino,
+            rdev: file.rdev,
+            size: file.size,
+            owner: file.owner,
+            owner_signal: file.owner_signal,
+            path_at,
+            path_len: file.path.len(),
+        })?;
+        Ok(self.files.as_slice().len() as u32 - 1)
+    }
+
+    pub(super) fn add_descriptor(&mut self, fd: i32, file: u32, cloexec: bool) -> Result<()> {
+        self.descriptors.push(Descriptor {
+            fd: fd as u32,
+            file,
+            cloexec: u32::from(cloexec),
+        })
+    }
+
+    pub(super) fn files(&self) -> &[Known] {
+        self.files.as_slice()
+    }
+
+    pub(super) fn descriptors(&self) -> &[Descriptor] {
+        self.descriptors.as_slice()
+    }
+
+    pub(super) fn path(&self, known: &Known) -> &[u8] {
+        let from = self.paths.as_slice().get(known.path_at..).unwrap_or(&[]);
+        from.get(..known.path_len).unwrap_or(&[])
+    }
+
+    pub(super) fn paths_len(&self) -> usize {
+        self.paths.as_slice().len()
+    }
+
+    /// The record as it goes into the image.
+    pub(super) fn record(&self, known: &Known) -> File<'_> {
+        File {
+            kind: known.kind,
+            flags: known.flags,
+            stream: known.stream,
+            mode: known.mode,
+            pos: known.pos as i64,
+            dev: known.dev,
+            ino: known.ino,
+            rdev: known.rdev,
+            size: known.size,
+            owner: known.owner,
+            owner_signal: known.owner_signal,
+            path: self.path(known),
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Open files: the descriptors, which of them share an offset, and where each file is found again.
+
+mod classify;
+mod collect;
+mod contents;
+mod kinds;
+mod known;
+mod open;
+mod parking;
+mod stream;
+
+use ckpt_format::codec::Writer;
+use ckpt_format::record::File;
+
+pub use collect::collect;
+pub use open::{Opened, open};
+pub use stream::note as note_streams;
+
+use crate::error::Result;
+use crate::image::output::Output;
+use crate::util::arena::Arena;
+
+/// fcntl(2) commands.
+const F_GETFD: u32 = 1;
+const F_SETFD: u32 = 2;
+const F_GETFL: u32 = 3;
+const F_SETFL: u32 = 4;
+const F_SETOWN: u32 = 8;
+const F_SETSIG: u32 = 10;
+const F_GETSIG: u32 = 11;
+const F_DUPFD_CLOEXEC: u32 = 1030;
+/// The one descriptor flag.
+const FD_CLOEXEC: usize = 1;
+
+/// Flag of open(2): signals when something happens.
+const O_ASYNC: u32 = 0o20_000;
+
+/// Types of files in `st_mode`.
+const S_IFMT: u32 = 0o170_000;
+const S_IFIFO: u32 = 0o010_000;
+const S_IFCHR: u32 = 0o020_000;
+const S_IFDIR: u32 = 0o040_000;
+const S_IFBLK: u32 = 0o060_000;
+const S_IFREG: u32 = 0o100_000;
+const S_IFSOCK: u32 = 0o140_000;
+
+/// Character devices without a state of their own: major and minor number, usual path.
+const PLAIN_DEVICES: [(u64, &[u8]); 6] = [
+    (device(1, 3), b"/dev/null"),
+    (device(1, 5), b"/dev/zero"),
+    (device(1, 7), b"/dev/full"),
+    (device(1, 8), b"/dev/random"),
+    (device(1, 9), b"/dev/urandom"),
+    (device(5, 0), b"/dev/tty"),
+];
+
+/// `st_rdev` of small numbers.
+const fn device(major: u64, minor: u64) -> u64 {
+    major << 8 | minor
+}
+
+/// The usual path of a device without state.
+fn plain_device(rdev: u64) -> Option<&'static [u8]> {
+    PLAIN_DEVICES.iter().find(|(number, _)| *number == rdev).map(|(_, path)| *path)
+}
+
+/// All open files of the process.
+///
+/// While this lives, what was noted of the standard streams is put aside: an image must not hold
+/// it, since a restored program has other ones.
+#[derive(Debug)]
+pub struct Files {
+    book: known::Book,
+    streams: stream::Streams,
+}
+
+impl Files {
+    /// Number of descriptions and of descriptors.
+    #[must_use]
+    pub fn count(&self) -> (u32, u32) {
+        let (files, descriptors) = (self.book.files(), self.book.descriptors());
+        (files.len() as u32, descriptors.len() as u32)
+    }
+
+    /// Most bytes that the two sections take.
+    #[must_use]
+    pub fn bounds(&self) -> (usize, usize) {
+        // A file's fields without the path are 72 bytes, a descriptor's 12.
+        let (files, descriptors) = self.count();
+        (
+            4 + files as usize * 80 + self.book.paths_len(),
+            4 + descriptors as usize * 12,
+        )
+    }
+
+    /// Writes the section of descriptions.
+    pub fn encode_files(&self, w: &mut Writer<'_>) {
+        w.put(&self.count().0);
+        for known in self.book.files() {
+            w.put::<File<'_>>(&self.book.record(known));
+        }
+    }
+
+    /// Writes the section of descriptors.
+    pub fn encode_descriptors(&self, w: &mut Writer<'_>) {
+        w.put(&self.count().1);
+        for descriptor in self.book.descriptors() {
+            w.put(descriptor);
+        }
+    }
+
+    /// Puts the contents of files without a name among the image's pages.
+    pub fn write_contents(&self, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
+        contents::write(&self.book, arena, out)
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        stream::put_back(self.streams);
+    }
+}

@@ -1,0 +1,136 @@
+//! What signals do, and which wait.
+#![expect(unsafe_code, reason = "installs the program's signal handlers")]
+
+use ckpt_format::limits;
+use ckpt_format::record::{Action, Pending};
+use ckpt_format::toc::kind;
+
+use crate::error::{Context, Result, fail};
+use crate::image::input::Image;
+use crate::sys::{fs, process, signal, thread};
+use crate::util::list::List;
+use crate::util::text::{hexadecimal, trim_start};
+use crate::{config, trigger};
+
+/// SIGKILL and SIGSTOP, whose action is fixed.
+const FIXED: [u32; 2] = [9, 19];
+
+/// Nothing set: the default action.
+const DEFAULT: Action = Action {
+    handler: 0,
+    flags: 0,
+    restorer: 0,
+    mask: 0,
+};
+
+/// The action of each signal; signal *n* is at *n* - 1.
+pub fn actions() -> Result<[Action; 64]> {
+    let mut all = [DEFAULT; 64];
+    for (number, slot) in (1..).zip(all.iter_mut()) {
+        if !FIXED.contains(&number) {
+            *slot = signal::action(number)
+                .or_fail(format_args!("cannot tell the action of signal {number}"))?;
+        }
+    }
+    Ok(all)
+}
+
+/// Sets the actions of the image. All signals are blocked meanwhile.
+pub fn restore_actions(image: &Image<'_>) -> Result<()> {
+    for (number, action) in (1..).zip(image.list::<Action>(kind::ACTIONS, 64)?.flatten()) {
+        if FIXED.contains(&number) {
+            continue;
+        }
+        // SAFETY: the signal is blocked until the program's code is there.
+        unsafe { signal::set_action(number, &action) }
+            .or_fail(format_args!("cannot set the action of signal {number}"))?;
+    }
+    Ok(())
+}
+
+/// The signals that wait, in the order in which they would be taken.
+///
+/// They can only be looked at by taking them off the queue; each is queued again. All signals are
+/// blocked meanwhile. To be called before [`super::timers::collect`]: taking SIGALRM starts an
+/// interval timer anew.
+pub fn collect_pending() -> Result<List<Pending>> {
+    let mut taken = List::new(limits::PENDING as usize)?;
+    let result = take_all(&mut taken);
+    for pending in taken.as_slice() {
+        queue(pending)?;
+    }
+    result?;
+    let mut kept = List::new(taken.as_slice().len().max(1))?;
+    for pending in taken.as_slice().iter().filter(|pending| !is_ours(pending.signal())) {
+        kept.push(*pending)?;
+    }
+    Ok(kept)
+}
+
+fn take_all(taken: &mut List<Pending>) -> Result<()> {
+    let tid = thread::id();
+    // What is for this thread comes first (kernel/signal.c, dequeue_signal), so once its queue is
+    // empty it need not be looked at again.
+    let mut own = thread_queue();
+    while signal::pending().or_fail(format_args!("cannot tell which signals wait"))? != 0 {
+        if taken.as_slice().len() >= limits::PENDING as usize {
+            fail!("more than {} signals wait", limits::PENDING);
+        }
+        let Ok(info) = signal::take(!0) else {
+            break;
+        };
+        let pending = Pending {
+            tid: if own == 0 { 0 } else { tid },
+            info,
+        };
+        if let Err(e) = taken.push(pending) {
+            queue(&pending)?;
+            return Err(e);
+        }
+        if own != 0 {
+            own = thread_queue();
+        }
+    }
+    Ok(())
+}
+
+/// `SigPnd` of /proc: signals that wait for this thread alone. Without /proc, none are known.
+fn thread_queue() -> u64 {
+    let mut text = [0; 4096];
+    let got = fs::open(c"/proc/thread-self/status", fs::O_RDONLY, 0)
+        .and_then(|file| fs::read(file.number(), &mut text))
+        .unwrap_or(0);
+    text.get(..got)
+        .unwrap_or(&[])
+        .split(|&b| b == b'\n')
+        .find_map(|line| line.strip_prefix(b"SigPnd:"))
+        .and_then(|rest| hexadecimal(trim_start(rest)))
+        .map_or(0, |(set, _)| set)
+}
+
+/// A request for a checkpoint, which is not the program's: nothing that a restored one should see.
+fn is_ours(number: u32) -> bool {
+    let chosen = config::with(|c| c.signal);
+    (number == trigger::REQUEST_SIGNAL || number == chosen)
+        && signal::action(number).is_ok_and(|a| a.handler == trigger::handler_address())
+}
+
+/// Queues a signal for this thread or process, as it was.
+fn queue(pending: &Pending) -> Result<()> {
+    let number = pending.signal();
+    let pid = process::id();
+    if pending.tid == 0 {
+        signal::queue(pid, number, &pending.info)
+    } else {
+        signal::queue_thread(pid, thread::id(), number, &pending.info)
+    }
+    .or_fail(format_args!("cannot queue signal {number} again"))
+}
+
+/// Queues the image's signals for this process. All signals are blocked meanwhile.
+pub fn restore_pending(image: &Image<'_>) -> Result<()> {
+    for pending in image.list::<Pending>(kind::PENDING, limits::PENDING)?.flatten() {
+        queue(&pending)?;
+    }
+    Ok(())
+}
