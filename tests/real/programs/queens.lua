@@ -17,10 +17,10 @@ local function queens(n)
   end)
 end
 
-for n = 4, 12 do
+for round = 1, 5 do for n = 4, 12 do
   local count, last = 0, nil
   for solution in queens(n) do
     count, last = count + 1, solution
   end
-  print(n, count, last)
-end
+  print(round, n, count, last)
+end end
