@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
     Ask, LIMIT, Launch, Link, PASS, Process, Sample, Scratch, checkpoint, checkpoint_by_signal,
-    look_settled, patch, wait_for_state, wait_until,
+    look_settled, patch, repository, wait_for_state, wait_until,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -21,7 +21,9 @@ const INPUT: &str = "input line 1\ninput line 2\ninput line 3\n";
 fn main() {
     let arguments = Arguments::from_args();
     let samples = Sample::all(&DIRECTORIES).unwrap_or_else(|error| panic!("{error:#}"));
-    let mut trials = Vec::new();
+    let mut trials = vec![Trial::test("every_sample_is_in_the_index", || {
+        indexed().map_err(|error| Failed::from(format!("{error:#}")))
+    })];
     for sample in samples {
         for variant in sample.variants.clone() {
             for (index, &link) in sample.links.iter().enumerate() {
@@ -40,6 +42,22 @@ fn main() {
         }
     }
     libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn indexed() -> Result<()> {
+    let index = fs::read_to_string(repository().join("samples/README.md"))?;
+    for sample in Sample::all(&DIRECTORIES)?
+        .into_iter()
+        .chain(Sample::all(&["refuse"])?)
+    {
+        let line = format!("| `{}.", sample.name);
+        ensure!(
+            index.contains(&line),
+            "samples/README.md does not list {}",
+            sample.name
+        );
+    }
+    Ok(())
 }
 
 /// One program in one kind of linking, with one second argument.

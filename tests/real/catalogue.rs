@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use ckpt_tests::{Link, Sample, Scratch, random_bytes, words};
+use ckpt_tests::{Scratch, random_bytes, words};
 
 /// One program and one job for it that takes a second or some.
 pub(crate) struct Real {
@@ -45,7 +45,8 @@ const PLAIN: Real = Real {
 
 /// All of them.
 pub(crate) fn catalogue() -> Vec<Real> {
-    let mut all = filters();
+    let mut all = compressors();
+    all.extend(readers());
     all.extend(interpreters());
     all.extend(databases());
     all.extend(compiled());
@@ -57,7 +58,7 @@ fn text(scratch: &Scratch, megabytes: usize) -> Result<()> {
     Ok(())
 }
 
-fn filters() -> Vec<Real> {
+fn compressors() -> Vec<Real> {
     vec![
         Real {
             name: "bzip2",
@@ -85,6 +86,11 @@ fn filters() -> Vec<Real> {
             files: &["text.gz"],
             ..PLAIN
         },
+    ]
+}
+
+fn readers() -> Vec<Real> {
+    vec![
         // Little memory, so that it sorts through files of its own in the working directory.
         Real {
             name: "sort",

@@ -6,6 +6,7 @@
 mod ask;
 mod build;
 mod data;
+mod dialog;
 mod launch;
 mod maps;
 mod place;
@@ -16,6 +17,7 @@ mod visible;
 
 pub use ask::{checkpoint, checkpoint_by_signal};
 pub use data::{Random, random_bytes, words};
+pub use dialog::Dialog;
 pub use launch::{Launch, Streams, command_of};
 pub use place::{Scratch, is_root, repository};
 pub use product::{patch, patch_tool};
