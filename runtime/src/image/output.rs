@@ -151,6 +151,16 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
+    /// Takes pages in that lie in a buffer of the runtime's own, which is free again afterwards.
+    /// Pages of zeros are left out.
+    pub fn buffered(&mut self, owner: Owner, data: &[u8], place: u64) -> Result<()> {
+        debug_assert!(data.as_ptr().addr().is_multiple_of(PAGE));
+        let count = data.len() / PAGE;
+        // SAFETY: whole pages of the slice, which stays borrowed until they are written.
+        unsafe { self.pages(owner, data.as_ptr().addr(), place, count, true) }?;
+        self.flush()
+    }
+
     fn note(&mut self, owner: Owner, at: u64, pages: u32, crc: u32) -> Result<()> {
         let (of, index) = match owner {
             Owner::Memory => {

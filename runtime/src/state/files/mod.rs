@@ -7,6 +7,7 @@ mod kinds;
 mod known;
 mod open;
 mod parking;
+mod remake;
 mod stream;
 
 use ckpt_format::codec::Writer;

@@ -1,0 +1,181 @@
+//! What a description is, and by what name its file is found again.
+
+use ckpt_format::record::file_kind;
+
+use super::kinds::{refuse, refused};
+use super::stream::{self, Streams};
+use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
+use crate::error::{Result, fail};
+use crate::sys::fs::{self, Stat};
+use crate::sys::{process, thread};
+use crate::util::text::{PathText, Show, Text};
+
+/// What is known of a descriptor.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen<'a> {
+    pub(super) fd: i32,
+    pub(super) stat: Stat,
+    pub(super) flags: u32,
+    /// What /proc/self/fd tells; `None` without /proc.
+    pub(super) link: Option<&'a [u8]>,
+}
+
+/// What becomes of it.
+#[derive(Debug)]
+pub(super) struct Fate {
+    pub(super) kind: u32,
+    pub(super) stream: u32,
+    pub(super) path: PathText,
+}
+
+impl Fate {
+    fn new(kind: u32, path: &[u8]) -> Self {
+        let mut text = PathText::new();
+        text.push(path);
+        Self {
+            kind,
+            stream: 0,
+            path: text,
+        }
+    }
+
+    fn stream(n: u32, link: Option<&[u8]>) -> Self {
+        Self {
+            stream: n,
+            ..Self::new(file_kind::STREAM, link.unwrap_or(b""))
+        }
+    }
+}
+
+impl Seen<'_> {
+    fn is(&self, file_type: u32) -> bool {
+        self.stat.st_mode & S_IFMT == file_type
+    }
+
+    /// A terminal, pipe or socket.
+    pub(super) fn may_be_stream(&self) -> bool {
+        let terminal = self.is(S_IFCHR) && self.flags & fs::O_PATH == 0;
+        self.is(S_IFIFO) || self.is(S_IFSOCK) || (terminal && fs::is_terminal(self.fd))
+    }
+
+    fn standard(&self) -> Option<u32> {
+        u32::try_from(self.fd).ok().filter(|&n| n <= 2)
+    }
+
+    /// Does the path lead to this very file?
+    fn leads_here(&self, path: &[u8]) -> bool {
+        let mut text = PathText::new();
+        text.push(path);
+        let there = if self.flags & fs::O_PATH != 0 {
+            // The descriptor may be one of a symbolic link itself.
+            fs::open(text.as_c(), fs::O_PATH | (self.flags & fs::O_NOFOLLOW), 0)
+                .and_then(|fd| fs::stat_fd(fd.number()))
+        } else {
+            fs::stat(text.as_c())
+        };
+        let here = (self.stat.st_dev, self.stat.st_ino);
+        !text.is_cut() && there.is_ok_and(|s| (s.st_dev, s.st_ino) == here)
+    }
+
+    /// Decides, or refuses by name.
+    pub(super) fn fate(
+        &self,
+        streams: Streams,
+        taken: &[Option<(u64, u64, u32)>; 3],
+    ) -> Result<Fate> {
+        if self.may_be_stream() {
+            let which = stream::which(self.fd, &self.stat, self.flags, streams, taken);
+            if let Some(n) = which {
+                return Ok(Fate::stream(n, self.link));
+            }
+        }
+        let Some(link) = self.link else {
+            return self.nameless();
+        };
+        if self.flags & fs::O_PATH != 0 {
+            return if self.leads_here(link) {
+                Ok(Fate::new(file_kind::PATH, link))
+            } else {
+                Err(refused(self.fd, format_args!("path {}", Show(link))))
+            };
+        }
+        match self.stat.st_mode & S_IFMT {
+            S_IFREG => self.regular(link),
+            S_IFDIR if self.leads_here(link) => {
+                Ok(Fate::new(file_kind::DIRECTORY, own_proc(link).as_bytes()))
+            }
+            S_IFCHR => self.device(link),
+            _ => Err(refuse(self.fd, &self.stat, self.link)),
+        }
+    }
+
+    /// Without /proc: what can be told nevertheless.
+    fn nameless(&self) -> Result<Fate> {
+        if let Some(n) = self.standard() {
+            return Ok(Fate::stream(n, None));
+        }
+        if self.is(S_IFCHR) && plain_device(self.stat.st_rdev).is_some() {
+            return self.device(b"");
+        }
+        if !self.is(S_IFREG) && !self.is(S_IFDIR) {
+            return Err(refuse(self.fd, &self.stat, None));
+        }
+        fail!("descriptor {}: its path cannot be known without /proc", self.fd)
+    }
+
+    fn device(&self, link: &[u8]) -> Result<Fate> {
+        match plain_device(self.stat.st_rdev) {
+            Some(_) if self.leads_here(link) => Ok(Fate::new(file_kind::DEVICE, link)),
+            Some(usual) => Ok(Fate::new(file_kind::DEVICE, usual)),
+            None => Err(refuse(self.fd, &self.stat, self.link)),
+        }
+    }
+
+    fn regular(&self, link: &[u8]) -> Result<Fate> {
+        if self.leads_here(link) {
+            return Ok(Fate::new(file_kind::REGULAR, own_proc(link).as_bytes()));
+        }
+        let shown = Show(link);
+        if let (Some(name), true) = (link.strip_prefix(b"/memfd:"), self.stat.st_nlink == 0) {
+            let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+            return Err(refused(self.fd, format_args!("memory file {}", Show(name))));
+        }
+        if let (Some(path @ [b'/', ..]), _) = (link.strip_suffix(b" (deleted)"), ()) {
+            return Ok(Fate::new(file_kind::DELETED, path));
+        }
+        // It has a name that does not lead to it: outside of a chroot, on a file system that is
+        // covered or not mounted here.
+        if let Some(n) = self.standard() {
+            return Ok(Fate::stream(n, self.link));
+        }
+        if link.first() != Some(&b'/') {
+            return Err(refused(self.fd, format_args!("{shown}")));
+        }
+        if self.flags & fs::O_ACCMODE == fs::O_RDONLY {
+            // What is only read may as well be a copy.
+            return Ok(Fate::new(file_kind::DELETED, link));
+        }
+        Err(refused(self.fd, format_args!("file {shown}, to which its name does not lead")))
+    }
+}
+
+/// The path of a file of the process's own in /proc, which has another number after a restore.
+fn own_proc(path: &[u8]) -> PathText {
+    let mut text = PathText::new();
+    let process = Text::<32>::format(format_args!("/proc/{}/", process::id()));
+    let task = Text::<32>::format(format_args!("task/{}/", thread::id()));
+    match path.strip_prefix(process.as_bytes()) {
+        Some(rest) => match rest.strip_prefix(task.as_bytes()) {
+            Some(rest) => {
+                text.push(b"/proc/thread-self/");
+                text.push(rest);
+            }
+            None => {
+                text.push(b"/proc/self/");
+                text.push(rest);
+            }
+        },
+        None => text.push(path),
+    }
+    text
+}

@@ -1,0 +1,236 @@
+//! Finds all descriptors and which of them are one description.
+
+use ckpt_format::limits;
+use ckpt_format::record::{File, file_kind};
+
+use super::classify::{Fate, Seen};
+use super::kinds::{refuse, refused};
+use super::known::{Book, Known};
+use super::stream;
+use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC};
+use crate::error::{Context, Result, fail};
+use crate::sys::fs::{self, Fd, Stat};
+use crate::sys::{Errno, process, thread};
+use crate::util::text::{Text, decimal};
+
+/// Descriptors looked for one by one where there is no /proc.
+const PROBED: u64 = 4096;
+
+/// All descriptors. To be called while the runtime has none open itself.
+pub fn collect() -> Result<Files> {
+    let files = Files {
+        book: Book::new()?,
+        streams: stream::take(),
+    };
+    let mut collector = Collector {
+        files,
+        taken: [None; 3],
+        has_proc: true,
+    };
+    match fs::open(c"/proc/self/fd", fs::O_RDONLY | fs::O_DIRECTORY, 0) {
+        Ok(folder) => collector.listed(&folder)?,
+        Err(Errno::NOENT) => collector.probed()?,
+        Err(e) => fail!("cannot read /proc/self/fd: {e}"),
+    }
+    Ok(collector.files)
+}
+
+struct Collector {
+    files: Files,
+    /// The standard streams that the program has at their own descriptors.
+    taken: [Option<(u64, u64, u32)>; 3],
+    has_proc: bool,
+}
+
+impl Collector {
+    fn listed(&mut self, folder: &Fd) -> Result<()> {
+        let mut buffer = [0; 4096];
+        loop {
+            let got = fs::entries(folder.number(), &mut buffer)
+                .or_fail(format_args!("cannot read /proc/self/fd"))?;
+            if got == 0 {
+                return Ok(());
+            }
+            for name in fs::names(buffer.get(..got).unwrap_or(&[])) {
+                let Some((number, [])) = decimal(name) else {
+                    continue;
+                };
+                let fd = number as i32;
+                if fd != folder.number() {
+                    self.descriptor(fd)?;
+                }
+            }
+        }
+    }
+
+    fn probed(&mut self) -> Result<()> {
+        const NOFILE: usize = 7;
+        self.has_proc = false;
+        let (soft, _) = process::limit(NOFILE).or_fail(format_args!("cannot read limit NOFILE"))?;
+        for fd in 0..soft.min(PROBED) as i32 {
+            if fs::control(fd, F_GETFD, 0).is_ok() {
+                self.descriptor(fd)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn descriptor(&mut self, fd: i32) -> Result<()> {
+        let what = format_args!("cannot look at descriptor {fd}");
+        let stat = fs::stat_fd(fd).or_fail(what)?;
+        let flags = fs::control(fd, F_GETFL, 0).or_fail(what)? as u32;
+        let cloexec = fs::control(fd, F_GETFD, 0).or_fail(what)? & FD_CLOEXEC != 0;
+        if fd as u32 >= limits::DESCRIPTORS {
+            fail!("descriptor {fd}: numbers above {} are not carried", limits::DESCRIPTORS);
+        }
+        let file = match self.same_as(fd, &stat, flags)? {
+            Some(file) => file,
+            None => self.description(fd, stat, flags)?,
+        };
+        self.files.book.add_descriptor(fd, file, cloexec)
+    }
+
+    /// The number of the description if it is known already.
+    fn same_as(&self, fd: i32, stat: &Stat, flags: u32) -> Result<Option<u32>> {
+        for (number, known) in (0..).zip(self.files.book.files()) {
+            let alike = (known.dev, known.ino) == (stat.st_dev, stat.st_ino)
+                && known.flags == flags
+                // Each standard stream is its own in the restoring command.
+                && (known.kind != file_kind::STREAM || fd > 2);
+            if alike && same_description(known.fd, fd)? {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
+    fn description(&mut self, fd: i32, stat: Stat, flags: u32) -> Result<u32> {
+        let mut buffer = [0; 4096];
+        let link = if self.has_proc {
+            let name = Text::<32>::format(format_args!("/proc/self/fd/{fd}"));
+            let link = fs::read_link(name.as_c(), &mut buffer);
+            Some(link.or_fail(format_args!("cannot tell what descriptor {fd} is"))?)
+        } else {
+            None
+        };
+        let seen = Seen {
+            fd,
+            stat,
+            flags,
+            link,
+        };
+        let fate = seen.fate(self.files.streams, &self.taken)?;
+        if fate.kind == file_kind::STREAM {
+            return self.stream(&seen, &fate);
+        }
+        if fate.path.is_cut() {
+            return Err(refuse(fd, &stat, link));
+        }
+        self.refuse_locks(fd)?;
+        self.add(&seen, &fate)
+    }
+
+    fn stream(&mut self, seen: &Seen<'_>, fate: &Fate) -> Result<u32> {
+        if seen.fd as u32 == fate.stream
+            && let Some(slot) = self.taken.get_mut(fate.stream as usize)
+        {
+            *slot = Some((seen.stat.st_dev, seen.stat.st_ino, seen.flags));
+        }
+        if seen.fd > 2 {
+            let of = |known: &Known| (known.kind, known.stream) == (fate.kind, fate.stream);
+            if let Some(n) = self.files.book.files().iter().position(of) {
+                return Ok(n as u32);
+            }
+        }
+        self.add(seen, fate)
+    }
+
+    fn add(&mut self, seen: &Seen<'_>, fate: &Fate) -> Result<u32> {
+        let Seen { fd, stat, flags, .. } = *seen;
+        let place_only = flags & fs::O_PATH != 0;
+        let (owner, owner_signal) = if place_only { (0, 0) } else { owner(fd, flags)? };
+        let pos = if place_only { 0 } else { fs::seek(fd, 0, SEEK_CUR).unwrap_or(0) };
+        let record = File {
+            kind: fate.kind,
+            flags,
+            stream: fate.stream,
+            mode: stat.st_mode,
+            pos: pos as i64,
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            rdev: stat.st_rdev,
+            size: stat.st_size as u64,
+            owner,
+            owner_signal,
+            path: fate.path.as_bytes(),
+        };
+        self.files.book.add(&record, fd)
+    }
+
+    /// Refuses a description through which a lock is held.
+    fn refuse_locks(&self, fd: i32) -> Result<()> {
+        if !self.has_proc {
+            return Ok(());
+        }
+        let name = Text::<40>::format(format_args!("/proc/self/fdinfo/{fd}"));
+        let mut text = [0; 1024];
+        let got = fs::open(name.as_c(), fs::O_RDONLY, 0)
+            .and_then(|file| fs::read(file.number(), &mut text))
+            .or_fail(format_args!("cannot tell whether descriptor {fd} holds a lock"))?;
+        let mut lines = text.get(..got).unwrap_or(&[]).split(|&b| b == b'\n');
+        if lines.any(|line| line.starts_with(b"lock:")) {
+            return Err(refused(fd, format_args!("file lock")));
+        }
+        Ok(())
+    }
+}
+
+const SEEK_CUR: u32 = 1;
+
+/// Whom the file signals, as F_SETOWN takes it, and with what.
+fn owner(fd: i32, flags: u32) -> Result<(i32, i32)> {
+    const GROUP: u32 = 2;
+    let (of, id) = fs::owner(fd).unwrap_or((0, 0));
+    if id == 0 {
+        return Ok((0, 0));
+    }
+    let ours = match of {
+        GROUP => id as u32 == process::group(),
+        _ => id as u32 == process::id() || id as u32 == thread::id(),
+    };
+    if !ours && flags & O_ASYNC != 0 {
+        return Err(refused(fd, format_args!("signals to process {id}")));
+    }
+    let signal = fs::control(fd, F_GETSIG, 0).unwrap_or(0) as i32;
+    Ok((if of == GROUP { -id } else { id }, signal))
+}
+
+/// Are two descriptors of one file one description?
+fn same_description(a: i32, b: i32) -> Result<bool> {
+    match fs::same_description(process::id(), a, b) {
+        Ok(same) => Ok(same),
+        // No CONFIG_KCMP, or a container's filter: a mark on one is seen on the other. The signal
+        // of signal-driven I/O is a mark that hardly anything uses and that harms nobody who
+        // moves the offset at this moment.
+        Err(_) => marks_show(a, b),
+    }
+}
+
+fn marks_show(a: i32, b: i32) -> Result<bool> {
+    /// Ignored unless it is handled.
+    const SIGWINCH: usize = 28;
+    const SIGURG: usize = 23;
+    let (Ok(before), Ok(other)) = (fs::control(a, F_GETSIG, 0), fs::control(b, F_GETSIG, 0)) else {
+        // O_PATH descriptors have nothing to share.
+        return Ok(false);
+    };
+    if before != other {
+        return Ok(false);
+    }
+    let mark = if before == SIGWINCH { SIGURG } else { SIGWINCH };
+    let what = format_args!("cannot tell whether descriptors {a} and {b} are one");
+    fs::control(a, F_SETSIG, mark).or_fail(what)?;
+    let shown = fs::control(b, F_GETSIG, 0) == Ok(mark);
+    fs::control(a, F_SETSIG, before).or_fail(what)?;
+    Ok(shown)
+}

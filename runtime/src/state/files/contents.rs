@@ -1,0 +1,129 @@
+//! Contents of files without a name: into the image, and out of it.
+
+use ckpt_format::limits;
+use ckpt_format::record::file_kind;
+
+use super::known::{Book, Known};
+use crate::error::{Context, Error, Result, fail};
+use crate::image::input::{Image, InImage};
+use crate::image::output::{Output, Owner};
+use crate::sys::fs::{self, Fd};
+use crate::util::arena::Arena;
+use crate::util::crc::PageCrc;
+use crate::util::text::{Show, Text};
+
+const PAGE: u64 = 4096;
+/// Bytes moved at a time: one run.
+const CHUNK: usize = limits::RUN_PAGES as usize * PAGE as usize;
+const SEEK_DATA: u32 = 3;
+const SEEK_HOLE: u32 = 4;
+
+/// Writes those of every file without a name, once for all its descriptions.
+pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
+    let mut buffer: Option<&mut [u8]> = None;
+    for (number, known) in (0..).zip(book.files()) {
+        if known.kind != file_kind::DELETED || first_of(book, known) != Some(number as usize) {
+            continue;
+        }
+        let buffer = match &mut buffer {
+            Some(buffer) => buffer,
+            none => none.insert(arena.bytes(CHUNK, PAGE as usize)?),
+        };
+        let file = readable(book, known)?;
+        write_one(number, &file, known.size, buffer, out)?;
+    }
+    Ok(())
+}
+
+fn first_of(book: &Book, known: &Known) -> Option<usize> {
+    book.files().iter().position(|other| same_file(known, other))
+}
+
+fn same_file(a: &Known, b: &Known) -> bool {
+    b.kind == file_kind::DELETED && (a.dev, a.ino) == (b.dev, b.ino)
+}
+
+/// A description of our own, so that the program's offset stays where it is.
+fn readable(book: &Book, known: &Known) -> Result<Fd> {
+    let name = Text::<32>::format(format_args!("/proc/self/fd/{}", known.fd));
+    fs::open(name.as_c(), fs::O_RDONLY | fs::O_NOCTTY, 0).map_err(|e| {
+        let path = Show(book.path(known));
+        Error::new(format_args!(
+            "descriptor {}: deleted file {path} cannot be read: {e}",
+            known.fd
+        ))
+    })
+}
+
+fn write_one(
+    number: u32,
+    file: &Fd,
+    size: u64,
+    buffer: &mut [u8],
+    out: &mut Output<'_>,
+) -> Result<()> {
+    let mut at = 0;
+    while at < size {
+        // A file system without holes tells of one piece of data; other errors mean the same.
+        let data = match fs::seek(file.number(), at as i64, SEEK_DATA) {
+            Ok(data) => data / PAGE * PAGE,
+            Err(NO_DATA) => return Ok(()),
+            Err(_) => at,
+        };
+        at = at.max(data);
+        let hole = fs::seek(file.number(), at as i64, SEEK_HOLE).unwrap_or(size).min(size);
+        // Always on, should a file system tell of a hole where it told of data.
+        let end = hole.max(at + 1).next_multiple_of(PAGE);
+        while at < end {
+            let len = (end - at).min(CHUNK as u64) as usize;
+            let chunk = buffer.get_mut(..len).unwrap_or(&mut []);
+            let got = fs::read_at(file.number(), chunk, at)
+                .or_fail(format_args!("cannot read a deleted file"))?;
+            chunk.get_mut(got..).unwrap_or(&mut []).fill(0);
+            out.buffered(Owner::File(number), chunk, at)?;
+            at += len as u64;
+        }
+    }
+    Ok(())
+}
+
+/// ENXIO of lseek(2): no data from here to the end.
+const NO_DATA: crate::sys::Errno = crate::sys::Errno(6);
+
+/// Fills the files made anew; `files` has a descriptor and the size for each number that is one.
+pub(super) fn fill(
+    arena: &Arena,
+    image: &Image<'_>,
+    file: impl Fn(u32) -> Option<(i32, u64)>,
+) -> Result<()> {
+    use ckpt_format::DecodeError;
+    let mut buffer: Option<&mut [u8]> = None;
+    for (content, from) in image.contents()? {
+        if content.of != 0 {
+            continue;
+        }
+        let Some((fd, size)) = file(content.index) else {
+            return Err(DecodeError::Value("contents of a file that has none")).within(&image.path);
+        };
+        let buffer = match &mut buffer {
+            Some(buffer) => buffer,
+            none => none.insert(arena.bytes(CHUNK, PAGE as usize)?),
+        };
+        let len = content.pages as usize * PAGE as usize;
+        let pages = buffer.get_mut(..len).unwrap_or(&mut []);
+        image.pages(pages, from)?;
+        let mut crc = PageCrc::new();
+        crc.update(pages);
+        if crc.finish() != content.crc {
+            return Err(DecodeError::Checksum("pages of a deleted file")).within(&image.path);
+        }
+        if content.offset >= size {
+            return Err(DecodeError::Value("contents beyond a file's end")).within(&image.path);
+        }
+        let keep = (size - content.offset).min(len as u64) as usize;
+        if let Err(e) = fs::write_at(fd, pages.get(..keep).unwrap_or(&[]), content.offset) {
+            fail!("cannot write a deleted file's contents: {e}");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! Names of the kinds of descriptor that are not carried.
+
+use core::fmt;
+
+use super::{F_GETFL, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK};
+use crate::error::Error;
+use crate::sys::fs::{self, Stat};
+use crate::sys::socket::{self, About};
+use crate::util::text::Show;
+
+/// The error of a descriptor that is not carried.
+#[cold]
+pub(super) fn refused(fd: i32, kind: fmt::Arguments<'_>) -> Error {
+    Error::new(format_args!("descriptor {fd}: {kind}: not carried"))
+}
+
+/// The error of a descriptor that is not carried, whatever it is.
+#[cold]
+pub(super) fn refuse(fd: i32, stat: &Stat, link: Option<&[u8]>) -> Error {
+    let path = Show(link.unwrap_or(b"of unknown name"));
+    let named = link.is_some_and(|link| link.first() == Some(&b'/'));
+    match stat.st_mode & S_IFMT {
+        S_IFSOCK => socket(fd),
+        S_IFIFO if named => refused(fd, format_args!("FIFO {path}")),
+        S_IFIFO if has_other_end(fd, stat) => refused(fd, format_args!("pipe")),
+        S_IFIFO => refused(fd, format_args!("pipe to another process")),
+        S_IFCHR if fs::is_terminal(fd) => refused(fd, format_args!("terminal {path}")),
+        S_IFCHR | S_IFBLK => refused(fd, format_args!("device {path}")),
+        S_IFDIR => refused(fd, format_args!("directory {path}")),
+        0 => anonymous(fd, link.unwrap_or(b"anonymous file")),
+        _ => refused(fd, format_args!("{path}")),
+    }
+}
+
+/// Does this process have both ends of the pipe?
+fn has_other_end(fd: i32, stat: &Stat) -> bool {
+    // A few thousand quick calls on the way to an error; pipes beyond are named less exactly.
+    const LOOK_AT: i32 = 4096;
+    let mode = |fd| fs::control(fd, F_GETFL, 0).map(|flags| flags as u32 & fs::O_ACCMODE);
+    let other_end = |other: i32| {
+        fs::stat_fd(other).is_ok_and(|s| (s.st_dev, s.st_ino) == (stat.st_dev, stat.st_ino))
+            && mode(other) != mode(fd)
+    };
+    (0..LOOK_AT).any(other_end)
+}
+
+fn socket(fd: i32) -> Error {
+    const AF_UNIX: u32 = 1;
+    const AF_INET: u32 = 2;
+    const AF_INET6: u32 = 10;
+    const AF_NETLINK: u32 = 16;
+    const AF_PACKET: u32 = 17;
+    const AF_VSOCK: u32 = 40;
+    const STREAM: u32 = 1;
+    const DATAGRAM: u32 = 2;
+    const TCP: u32 = 6;
+    const UDP: u32 = 17;
+    let ask = |about| socket::ask(fd, about).unwrap_or(u32::MAX);
+    let listening = ask(About::Listening) == 1;
+    let (local, peer) = (socket::local(fd), socket::peer(fd));
+    match (ask(About::Family), ask(About::Type), ask(About::Protocol)) {
+        (AF_UNIX, ..) if listening => refused(fd, format_args!("listening Unix socket")),
+        (AF_UNIX, ..) => refused(fd, format_args!("Unix socket")),
+        (AF_INET | AF_INET6, STREAM, TCP) => match (local, peer) {
+            (Ok(at), _) if listening => refused(fd, format_args!("listening TCP socket on {at}")),
+            (_, Ok(to)) => refused(fd, format_args!("connected TCP socket to {to}")),
+            _ => refused(fd, format_args!("TCP socket")),
+        },
+        (AF_INET | AF_INET6, DATAGRAM, UDP) => match peer {
+            Ok(to) => refused(fd, format_args!("UDP socket to {to}")),
+            Err(_) => refused(fd, format_args!("UDP socket")),
+        },
+        (AF_INET | AF_INET6, _, protocol) => {
+            refused(fd, format_args!("IP socket of protocol {protocol}"))
+        }
+        (AF_NETLINK, ..) => refused(fd, format_args!("netlink socket")),
+        (AF_PACKET, ..) => refused(fd, format_args!("packet socket")),
+        (AF_VSOCK, ..) => refused(fd, format_args!("vsock socket")),
+        (family, ..) => refused(fd, format_args!("socket of family {family}")),
+    }
+}
+
+/// What /proc calls `anon_inode:NAME`, the name often in brackets.
+fn anonymous(fd: i32, link: &[u8]) -> Error {
+    let name = link.strip_prefix(b"anon_inode:").unwrap_or(link);
+    let bare = name.strip_prefix(b"[").and_then(|n| n.strip_suffix(b"]")).unwrap_or(name);
+    match bare {
+        b"eventpoll" => refused(fd, format_args!("epoll")),
+        b"bpf-map" => refused(fd, format_args!("bpf map")),
+        b"bpf-prog" => refused(fd, format_args!("bpf program")),
+        other => refused(fd, format_args!("{}", Show(other))),
+    }
+}

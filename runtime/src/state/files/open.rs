@@ -1,0 +1,230 @@
+//! Opens the files of an image, and makes the program's descriptors of them.
+
+use ckpt_format::record::{File, Program, file_kind};
+use ckpt_format::toc::kind;
+
+use super::parking::Parking;
+use super::remake::Remade;
+use super::{F_GETFD, F_GETFL, F_SETFD, F_SETFL, F_SETOWN, F_SETSIG, FD_CLOEXEC};
+use super::{O_ASYNC, S_IFMT, plain_device};
+use crate::error::{Context, Error, Result, fail};
+use crate::image::input::Image;
+use crate::sys::fs::{self, Fd, Stat};
+use crate::sys::process;
+use crate::util::arena::Arena;
+use crate::util::text::{PathText, Show};
+
+/// Flags that are about the act of opening, not about what is opened.
+const ACT: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC;
+const SEEK_SET: u32 = 0;
+
+/// Every file of an image, open, at numbers that the program does not use for something else.
+#[derive(Debug)]
+pub struct Opened<'a> {
+    parking: Parking<'a>,
+    /// Where each description is kept.
+    places: &'a [i32],
+}
+
+/// Opens the files and checks them; nothing of the program is touched, and of the restoring
+/// command only the soft limit of open files.
+pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
+    let count = image.files()?.count();
+    let places = arena.records::<i32>(count)?;
+    let first = arena.records::<u32>(count)?;
+    first.fill(u32::MAX);
+    for descriptor in image.descriptors()? {
+        if let Some(slot) = first.get_mut(descriptor.file as usize) {
+            *slot = descriptor.fd.min(*slot);
+        }
+    }
+    let mut opener = Opener {
+        parking: Parking::new(arena, image)?,
+        remade: Remade::new(arena, count)?,
+        program: image.single::<Program<'_>>(kind::PROGRAM)?.pid,
+    };
+    for (number, (file, place)) in image.files()?.zip(places.iter_mut()).enumerate() {
+        // A description without a descriptor is nobody's; it cannot be checked by number either.
+        let Some(&fd) = first.get(number).filter(|&&fd| fd != u32::MAX) else {
+            fail!("{}: file {number} has no descriptor", image.path);
+        };
+        *place = opener.one(number, fd, &file)?;
+    }
+    opener.remade.fill(arena, image)?;
+    for (file, &place) in image.files()?.zip(places.iter()) {
+        set_position(&file, place)?;
+    }
+    Ok(Opened {
+        parking: opener.parking,
+        places,
+    })
+}
+
+struct Opener<'a> {
+    parking: Parking<'a>,
+    remade: Remade<'a>,
+    /// The process id that the image's owners of files are meant by.
+    program: u32,
+}
+
+impl Opener<'_> {
+    fn one(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<i32> {
+        let opened = match file.kind {
+            file_kind::STREAM => return self.stream(fd, file.stream),
+            file_kind::DELETED => self.remade.open(number, fd, file)?,
+            file_kind::DEVICE => open_device(fd, file)?,
+            file_kind::PATH => open_path(fd, file)?,
+            _ => open_named(fd, file)?,
+        };
+        set_signals(&opened, fd, file, self.program)?;
+        self.parking.keep(opened, fd).or_fail(format_args!("descriptor {fd}: no number for it"))
+    }
+
+    /// A standard stream of the restoring command's; /dev/null for one that it does not have.
+    fn stream(&mut self, fd: u32, stream: u32) -> Result<i32> {
+        let what = format_args!("descriptor {fd}: standard stream {stream}");
+        let source = stream as i32;
+        if fs::control(source, F_GETFD, 0).is_ok() {
+            return self.parking.keep_copy(source, fd).or_fail(what);
+        }
+        let null = fs::open(c"/dev/null", fs::O_RDWR, 0).or_fail(what)?;
+        self.parking.keep(null, fd).or_fail(what)
+    }
+}
+
+fn cannot_open(fd: u32, path: &[u8], e: crate::sys::Errno) -> Error {
+    Error::new(format_args!("descriptor {fd}: cannot open {}: {e}", Show(path)))
+}
+
+/// A name for a system call.
+pub(super) fn c_path(path: &[u8]) -> PathText {
+    let mut text = PathText::new();
+    text.push(path);
+    text
+}
+
+/// A regular file or a directory.
+fn open_named(fd: u32, file: &File<'_>) -> Result<Fd> {
+    let path = c_path(file.path);
+    // Looked at first: opening a FIFO that has taken the name would wait, and opening a device
+    // may do something.
+    let there = fs::stat(path.as_c()).map_err(|e| cannot_open(fd, file.path, e))?;
+    check(fd, file, &there)?;
+    let flags = (file.flags & !ACT & !fs::O_NOFOLLOW) | fs::O_NOCTTY;
+    let opened = fs::open(path.as_c(), flags, 0).map_err(|e| cannot_open(fd, file.path, e))?;
+    let stat = fs::stat_fd(opened.number()).map_err(|e| cannot_open(fd, file.path, e))?;
+    check(fd, file, &stat)?;
+    Ok(opened)
+}
+
+fn check(fd: u32, file: &File<'_>, there: &Stat) -> Result<()> {
+    let shown = Show(file.path);
+    if there.st_mode & S_IFMT != file.mode & S_IFMT {
+        fail!("descriptor {fd}: {shown} is of another kind now");
+    }
+    let needed = file.size.min(file.pos as u64);
+    let size = there.st_size as u64;
+    if file.kind == file_kind::REGULAR && size < needed {
+        fail!("{shown}: shrank from {} to {size} bytes", file.size);
+    }
+    Ok(())
+}
+
+/// A device without state, by its path or where it usually is.
+fn open_device(fd: u32, file: &File<'_>) -> Result<Fd> {
+    let usual = plain_device(file.rdev).unwrap_or(file.path);
+    let is_it = |path: &[u8]| {
+        fs::stat(c_path(path).as_c())
+            .is_ok_and(|s| s.st_mode & S_IFMT == super::S_IFCHR && s.st_rdev == file.rdev)
+    };
+    let Some(path) = [file.path, usual].into_iter().find(|path| is_it(path)) else {
+        fail!("descriptor {fd}: {} is not there or another device", Show(file.path));
+    };
+    let flags = (file.flags & !ACT & !fs::O_NOFOLLOW) | fs::O_NOCTTY;
+    fs::open(c_path(path).as_c(), flags, 0).map_err(|e| cannot_open(fd, path, e))
+}
+
+/// An O_PATH descriptor, perhaps of a symbolic link.
+fn open_path(fd: u32, file: &File<'_>) -> Result<Fd> {
+    let path = c_path(file.path);
+    let opened = fs::open(path.as_c(), file.flags & !ACT, 0)
+        .map_err(|e| cannot_open(fd, file.path, e))?;
+    let stat = fs::stat_fd(opened.number()).map_err(|e| cannot_open(fd, file.path, e))?;
+    check(fd, file, &stat)?;
+    Ok(opened)
+}
+
+/// Signal-driven I/O: to this process, where it was to the old one.
+fn set_signals(opened: &Fd, fd: u32, file: &File<'_>, program: u32) -> Result<()> {
+    let what = format_args!("descriptor {fd}: cannot set up its signals");
+    let number = opened.number();
+    if file.owner != 0 {
+        let owner = if file.owner < 0 {
+            -(process::group() as i32)
+        } else if file.owner as u32 == program {
+            process::id() as i32
+        } else {
+            return Ok(());
+        };
+        fs::control(number, F_SETOWN, owner as usize).or_fail(what)?;
+        fs::control(number, F_SETSIG, file.owner_signal as usize).or_fail(what)?;
+    }
+    if file.flags & O_ASYNC != 0 {
+        fs::control(number, F_SETFL, file.flags as usize).or_fail(what)?;
+    }
+    Ok(())
+}
+
+/// Where reading and writing goes on.
+fn set_position(file: &File<'_>, place: i32) -> Result<()> {
+    let has_one = matches!(
+        file.kind,
+        file_kind::REGULAR | file_kind::DIRECTORY | file_kind::DELETED
+    );
+    if has_one && file.pos != 0 {
+        fs::seek(place, file.pos, SEEK_SET)
+            .or_fail(format_args!("{}: cannot go to position {}", Show(file.path), file.pos))?;
+    }
+    Ok(())
+}
+
+impl Opened<'_> {
+    /// Makes the program's descriptors and closes all others, the image's among them.
+    pub fn install(self, image: &Image<'_>) -> Result<()> {
+        for descriptor in image.descriptors()? {
+            let fd = descriptor.fd as i32;
+            let place = self.places.get(descriptor.file as usize).copied().unwrap_or(-1);
+            let cloexec = descriptor.cloexec != 0;
+            let what = format_args!("cannot make descriptor {fd}");
+            // A place among the program's own numbers is that of one of the description's own
+            // descriptors, so nothing that is still needed is overwritten.
+            if place == fd {
+                let flag = if cloexec { FD_CLOEXEC } else { 0 };
+                fs::control(fd, F_SETFD, flag).or_fail(what)?;
+            } else {
+                fs::duplicate_to(place, fd, cloexec).or_fail(what)?;
+            }
+        }
+        for (file, &place) in image.files()?.zip(self.places) {
+            if file.kind == file_kind::STREAM {
+                set_blocking(&file, place);
+            }
+        }
+        self.parking.close_others();
+        Ok(())
+    }
+}
+
+/// A program that does not wait for its streams goes on that way, and the other way round; what
+/// the restoring command's are otherwise like is its own affair.
+fn set_blocking(file: &File<'_>, place: i32) {
+    let Ok(now) = fs::control(place, F_GETFL, 0) else {
+        return;
+    };
+    let nonblocking = fs::O_NONBLOCK as usize;
+    let wanted = (now & !nonblocking) | (file.flags as usize & nonblocking);
+    if wanted != now {
+        // The program can do nothing about it, and neither can a restore.
+        let _ = fs::control(place, F_SETFL, wanted);
+    }
+}

@@ -1,0 +1,121 @@
+//! Files without a name, made anew at a restore.
+
+use ckpt_format::record::File;
+
+use super::contents;
+use super::open::c_path;
+use crate::error::{Context, Error, Result};
+use crate::image::input::Image;
+use crate::sys::SysResult;
+use crate::sys::fs::{self, Fd};
+use crate::util::arena::{Arena, Plain};
+use crate::util::text::{Show, Text};
+
+/// One file, whose descriptions each open it for themselves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    /// 1 if it is one.
+    is: u32,
+    /// A descriptor to read and write by; -1 if another number has it.
+    fd: i32,
+    mode: u32,
+    dev: u64,
+    ino: u64,
+    size: u64,
+}
+
+#[expect(unsafe_code, reason = "vouches for a record of integers")]
+// SAFETY: a record of integers.
+unsafe impl Plain for Made {}
+
+/// All of them, by the numbers of their descriptions.
+#[derive(Debug)]
+pub(super) struct Remade<'a>(&'a mut [Made]);
+
+impl<'a> Remade<'a> {
+    pub(super) fn new(arena: &'a Arena, count: usize) -> Result<Self> {
+        Ok(Self(arena.records(count)?))
+    }
+
+    /// Opens description `number`, making the file if this is the first of it.
+    pub(super) fn open(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<Fd> {
+        let shown = Show(file.path);
+        let known = self.0.iter().find(|m| m.is == 1 && (m.dev, m.ino) == (file.dev, file.ino));
+        let (master, opened) = match known {
+            Some(made) => (None, reopen(made.fd, file.flags)),
+            None => match make(file).map(|(made, direct)| (made.number(), made, direct)) {
+                Ok((n, made, Some(direct))) => (Some((n, made)), Ok(direct)),
+                Ok((n, made, None)) => (Some((n, made)), reopen(n, file.flags)),
+                Err(e) => (None, Err(e)),
+            },
+        };
+        let opened = opened.map_err(|e| {
+            Error::new(format_args!("descriptor {fd}: cannot make {shown} again: {e}"))
+        })?;
+        if let (Some((_, master)), Some(slot)) = (master, self.0.get_mut(number)) {
+            fs::truncate(master.number(), file.size)
+                .or_fail(format_args!("descriptor {fd}: cannot make {shown} again"))?;
+            *slot = Made {
+                is: 1,
+                fd: master.release(),
+                mode: file.mode,
+                dev: file.dev,
+                ino: file.ino,
+                size: file.size,
+            };
+        }
+        Ok(opened)
+    }
+
+    /// Puts the contents in. Permissions come last: they may forbid what was open already.
+    pub(super) fn fill(&self, arena: &Arena, image: &Image<'_>) -> Result<()> {
+        const PERMISSIONS: u32 = 0o7777;
+        contents::fill(arena, image, |number| {
+            let made = self.0.get(number as usize).filter(|m| m.is == 1)?;
+            Some((made.fd, made.size))
+        })?;
+        for made in self.0.iter().filter(|m| m.is == 1) {
+            fs::set_mode(made.fd, made.mode & PERMISSIONS)
+                .or_fail(format_args!("cannot set a deleted file's permissions"))?;
+            drop(Fd::own(made.fd));
+        }
+        Ok(())
+    }
+}
+
+/// A description of its own, through /proc.
+fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
+    const ACT: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC | fs::O_TMPFILE | fs::O_NOFOLLOW;
+    let name = Text::<32>::format(format_args!("/proc/self/fd/{fd}"));
+    fs::open(name.as_c(), (flags & !ACT) | fs::O_NOCTTY, 0)
+}
+
+/// A file without a name, open for reading and writing; and the description itself where it was
+/// opened with O_TMPFILE, which it shows for good.
+///
+/// Where the old name is free, it is made under it, so that /proc shows the same as before; else
+/// without one in that directory; else where one can be made at all.
+fn make(file: &File<'_>) -> SysResult<(Fd, Option<Fd>)> {
+    const PRIVATE: u32 = 0o600;
+    const HIDDEN: u32 = fs::O_RDWR | fs::O_TMPFILE;
+    let folder = file.path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+    let folder = c_path(file.path.get(..folder.max(1)).unwrap_or(b"/"));
+    if file.flags & fs::O_TMPFILE == fs::O_TMPFILE {
+        let flags = file.flags & !(fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC);
+        if let Ok(direct) = fs::open(folder.as_c(), flags, PRIVATE) {
+            let made = reopen(direct.number(), fs::O_RDWR)?;
+            return Ok((made, Some(direct)));
+        }
+    } else {
+        let path = c_path(file.path);
+        let flags = fs::O_RDWR | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
+        if let Ok(made) = fs::open(path.as_c(), flags, PRIVATE) {
+            fs::unlink(path.as_c())?;
+            return Ok((made, None));
+        }
+    }
+    let made = fs::open(folder.as_c(), HIDDEN, PRIVATE)
+        .or_else(|_| fs::open(c"/tmp", HIDDEN, PRIVATE))
+        .or_else(|_| fs::memory_file(c"deleted"))?;
+    Ok((made, None))
+}
