@@ -17,7 +17,7 @@ pub enum DecodeError {
     Length,
     /// A field of the header has a value that this format does not define; which field.
     Header(&'static str),
-    /// The section table or an entry of it is not within the file, not in order, or overlaps.
+    /// A section does not lie where the one before ends, or an entry of the table is impossible.
     Table,
     /// A required section of a kind that this build does not know.
     UnknownSection(u32),
@@ -47,7 +47,9 @@ impl fmt::Display for DecodeError {
             Self::Checksum(part) => write!(f, "checksum of the {part} does not match"),
             Self::Length => f.write_str("truncated or extended: length differs from the header's"),
             Self::Header(field) => write!(f, "unsupported value in header field {field}"),
-            Self::Table => f.write_str("section table is out of bounds, out of order or overlaps"),
+            Self::Table => {
+                f.write_str("section table is out of bounds, out of order or leaves gaps")
+            }
             Self::UnknownSection(kind) => {
                 write!(
                     f,

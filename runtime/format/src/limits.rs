@@ -15,11 +15,13 @@ pub const DESCRIPTORS: u32 = 1 << 20;
 pub const PATH: usize = 4096;
 /// Queued signals: well above usual `RLIMIT_SIGPENDING`.
 pub const PENDING: u32 = 1 << 20;
-/// Bytes of all sections but the bulk data; larger metadata is refused unread.
+/// Bytes of all sections together but the bulk data; larger metadata is refused unread.
 pub const METADATA: u64 = 1 << 30;
 /// Pages in one run, so that a checksum covers at most one mebibyte.
 pub const RUN_PAGES: u32 = 256;
 /// Bytes of a vDSO with its data pages: two orders above today's.
 pub const VDSO: usize = 1 << 18;
+/// Bytes of a host's name or kernel's release: `__NEW_UTS_LEN`.
+pub const UTS: usize = 64;
 /// Bytes of the auxiliary vector: `AT_VECTOR_SIZE` words, with room.
 pub const AUXV: usize = 1024;

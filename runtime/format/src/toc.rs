@@ -101,7 +101,7 @@ record! {
         kind: u32,
         /// Version of the section's records; 1 for all kinds so far.
         version: u16,
-        /// [`REQUIRED`] or zero.
+        /// [`REQUIRED`] or zero; other bits are refused.
         flags: u16,
         /// Offset of the section in the file.
         at: u64,
@@ -118,22 +118,28 @@ record! {
 #[derive(Clone, Copy, Debug)]
 pub struct Table {
     entries: [Option<Entry>; KINDS],
+    padding: (u64, u64),
 }
 
 impl Table {
-    /// Reads the table: its checksum, then order, bounds and overlaps, kinds and versions.
+    /// Reads the table: its checksum, then order and bounds, kinds and versions.
     ///
-    /// `bytes` is the table as the header places it: it must be the last thing in the file.
+    /// `bytes` is the table as the header places it: it must be the last thing in the file. The
+    /// sections lie between header and table without gaps, but for the [padding](Self::padding)
+    /// that lets the pages begin at a page boundary: no byte of an image is without a meaning.
     pub fn decode(head: &Header, bytes: &[u8]) -> Result<Self, DecodeError> {
         if crc32c(bytes) != head.table_crc {
             return Err(DecodeError::Checksum("section table"));
         }
         let mut r = Reader::new("table", bytes);
         let mut entries = [None; KINDS];
+        let mut padding = (0, 0);
+        let mut metadata: u64 = 0;
         let mut end: u64 = u64::from(header::LEN32);
         for _ in 0..head.section_count {
             let entry = Entry::take(&mut r)?;
-            end = Self::check(&entry, end, head.table_at)?;
+            let from = end;
+            end = Self::check(&entry, from, head.table_at)?;
             let known = ALL.contains(&entry.kind);
             if !known && entry.flags & REQUIRED != 0 {
                 return Err(DecodeError::UnknownSection(entry.kind));
@@ -144,6 +150,11 @@ impl Table {
             if entry.version != 1 {
                 return Err(DecodeError::SectionVersion(entry.kind));
             }
+            if entry.kind == kind::PAGES {
+                padding = (from, entry.at.saturating_sub(from));
+            } else {
+                metadata = metadata.saturating_add(entry.len);
+            }
             let slot = usize::try_from(entry.kind)
                 .ok()
                 .and_then(|n| entries.get_mut(n))
@@ -153,23 +164,42 @@ impl Table {
             }
         }
         r.finish()?;
-        let table = Self { entries };
+        if end != head.table_at {
+            return Err(DecodeError::Table);
+        }
+        if metadata > limits::METADATA {
+            return Err(DecodeError::Limit("bytes of metadata"));
+        }
+        let table = Self { entries, padding };
         for kind in ALL {
             table.get(kind)?;
         }
         Ok(table)
     }
 
+    /// One entry, whose section begins where the one before ended; tells where it ends.
     fn check(entry: &Entry, from: u64, to: u64) -> Result<u64, DecodeError> {
-        let end = entry.at.checked_add(entry.len).ok_or(DecodeError::Table)?;
-        let aligned = entry.kind != kind::PAGES || entry.at.is_multiple_of(u64::from(PAGE_SIZE));
-        if entry.at < from || end > to || !aligned || entry.reserved != 0 {
-            return Err(DecodeError::Table);
+        let page = u64::from(PAGE_SIZE);
+        let pages = entry.kind == kind::PAGES;
+        let place = if pages {
+            from.checked_next_multiple_of(page)
+        } else {
+            Some(from)
+        };
+        let end = entry.at.checked_add(entry.len).filter(|&end| end <= to);
+        let fixed = entry.flags & !REQUIRED == 0 && entry.reserved == 0;
+        let sum = !pages || entry.crc == 0;
+        match end {
+            Some(end) if place == Some(entry.at) && fixed && sum => Ok(end),
+            _ => Err(DecodeError::Table),
         }
-        if entry.kind != kind::PAGES && entry.len > limits::METADATA {
-            return Err(DecodeError::Limit("bytes in a section"));
-        }
-        Ok(end)
+    }
+
+    /// Offset and length of the zeros before the pages: less than a page, to be checked by whoever
+    /// reads the file.
+    #[must_use]
+    pub fn padding(&self) -> (u64, u64) {
+        self.padding
     }
 
     /// The entry of a kind.

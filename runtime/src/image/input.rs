@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use ckpt_format::codec::Field;
 use ckpt_format::crc::crc32c;
 use ckpt_format::header::{self, Header};
-use ckpt_format::record::{self, List};
+use ckpt_format::record::{self, List, prot};
 use ckpt_format::toc::{self, Table, kind};
 use ckpt_format::{DecodeError, limits};
 
@@ -70,6 +70,12 @@ impl<'a> Image<'a> {
         let bytes = arena.bytes(table_len as usize, 8)?;
         exactly(&fd, &path, bytes, header.table_at)?;
         let table = Table::decode(&header, bytes).within(&path)?;
+        let (at, len) = table.padding();
+        let padding = arena.bytes(len as usize, 8)?;
+        exactly(&fd, &path, padding, at)?;
+        if padding.iter().any(|&byte| byte != 0) {
+            return Err(DecodeError::Value("padding before the pages")).within(&path);
+        }
         let mut image = Self {
             fd,
             path,
@@ -160,7 +166,7 @@ impl<'a> Image<'a> {
         let (name, bytes) = one(kind::PROGRAM);
         record::single::<record::Program<'_>>(name, bytes)?.check()?;
         let (name, bytes) = one(kind::MACHINE);
-        record::single::<record::Machine<'_>>(name, bytes)?;
+        record::single::<record::Machine<'_>>(name, bytes)?.check()?;
         let (name, bytes) = one(kind::MM);
         record::single::<record::Mm<'_>>(name, bytes)?.check()?;
         let (name, bytes) = one(kind::VDSO);
@@ -175,28 +181,16 @@ impl<'a> Image<'a> {
     }
 
     fn check_memory(&self) -> core::result::Result<(), DecodeError> {
-        let mut floor = 0;
-        let vmas = List::<record::Vma<'_>>::new("vmas", self.bytes(kind::VMAS), limits::VMAS)?;
-        for vma in vmas {
-            let vma = vma?;
-            vma.check(floor)?;
-            floor = vma.end;
-        }
-        // Every run lies within mappings; both are in order.
+        let objects = self.check_mappings()?;
+        let mut within = Within::new(self.bytes(kind::VMAS))?;
         let mut floor = 0;
         let mut total: u64 = 0;
-        let mut vmas =
-            List::<record::Vma<'_>>::new("vmas", self.bytes(kind::VMAS), limits::VMAS)?.flatten();
-        let mut current = vmas.next();
         let runs = List::<record::Run>::new("runs", self.bytes(kind::RUNS), limits::RUNS)?;
         for run in runs {
             let run = run?;
             floor = run.check(floor)?;
-            while current.is_some_and(|vma| vma.end <= run.addr) {
-                current = vmas.next();
-            }
-            if !current.is_some_and(|vma| vma.start <= run.addr && floor <= vma.end) {
-                return Err(DecodeError::Value("page run outside of all mappings"));
+            if !within.private(run.addr, floor) {
+                return Err(DecodeError::Value("page run outside of all private mappings"));
             }
             total = total.saturating_add(run.len());
         }
@@ -205,13 +199,20 @@ impl<'a> Image<'a> {
         for content in contents {
             let content = content?;
             content.check()?;
+            if content.of == 1 && content.index >= objects {
+                return Err(DecodeError::Value("content of an unknown shared object"));
+            }
             total = total.saturating_add(u64::from(content.pages).saturating_mul(4096));
         }
+        let mut within = Within::new(self.bytes(kind::VMAS))?;
         let mut floor = 0;
         for guard in List::<record::Guard>::new("guards", self.bytes(kind::GUARDS), limits::VMAS)? {
             let guard = guard?;
             guard.check(floor)?;
             floor = guard.end;
+            if !within.private(guard.start, guard.end) {
+                return Err(DecodeError::Value("guard region outside of all private mappings"));
+            }
         }
         if self.table.get(kind::PAGES)?.len != total {
             return Err(DecodeError::Value("length of the pages section"));
@@ -219,14 +220,45 @@ impl<'a> Image<'a> {
         Ok(())
     }
 
+    /// Mappings one by one, against each other and against the vDSO; tells how many shared objects
+    /// there are.
+    fn check_mappings(&self) -> core::result::Result<u32, DecodeError> {
+        let vdso: record::Vdso<'_> = record::single("vdso", self.bytes(kind::VDSO))?;
+        let (from, to) = vdso.range();
+        let mut floor = 0;
+        let mut objects: u32 = 0;
+        for vma in List::<record::Vma<'_>>::new("vmas", self.bytes(kind::VMAS), limits::VMAS)? {
+            let vma = vma?;
+            vma.check(floor)?;
+            floor = vma.end;
+            if vma.start < to && from < vma.end {
+                return Err(DecodeError::Value("mapping where the vDSO is"));
+            }
+            // Objects are numbered as they first occur.
+            if vma.kind == record::vma_kind::SHARED_ANON && vma.object >= objects {
+                if vma.object != objects {
+                    return Err(DecodeError::Value("mapping's shared object"));
+                }
+                objects += 1;
+            }
+        }
+        Ok(objects)
+    }
+
     fn check_threads(&self) -> core::result::Result<(), DecodeError> {
         let threads =
             List::<record::Thread>::new("threads", self.bytes(kind::THREADS), limits::THREADS)?;
         if threads.left() == 0 {
-            return Err(DecodeError::Missing("thread"));
+            return Err(DecodeError::Value("no thread"));
         }
-        for thread in threads {
-            thread?.check()?;
+        for thread in threads.clone() {
+            let thread = thread?;
+            thread.check()?;
+            self.check_addresses(&thread)?;
+        }
+        let program: record::Program<'_> = record::single("program", self.bytes(kind::PROGRAM))?;
+        if !self.has(program.resume, prot::EXEC) {
+            return Err(DecodeError::Value("address of the resume stub"));
         }
         let actions = List::<record::Action>::new("actions", self.bytes(kind::ACTIONS), 64)?;
         if actions.left() != 64 {
@@ -238,9 +270,42 @@ impl<'a> Image<'a> {
         let pending =
             List::<record::Pending>::new("pending", self.bytes(kind::PENDING), limits::PENDING)?;
         for signal in pending {
-            signal?.check()?;
+            let signal = signal?;
+            signal.check()?;
+            if signal.tid != 0 && !threads.clone().flatten().any(|t| t.tid == signal.tid) {
+                return Err(DecodeError::Value("thread of a queued signal"));
+            }
         }
         Ok(())
+    }
+
+    /// What the restorer or the kernel reads and writes for a thread can be read and written.
+    fn check_addresses(&self, thread: &record::Thread) -> core::result::Result<(), DecodeError> {
+        // `struct ucontext` up to the signal mask and with it.
+        const FRAME: u64 = 304;
+        let last = |at: u64, len: u64| at.saturating_add(len - 1);
+        if !self.has(thread.frame, prot::READ) || !self.has(last(thread.frame, FRAME), prot::READ) {
+            return Err(DecodeError::Value("address of the signal frame"));
+        }
+        let len = u64::from(thread.rseq_len);
+        if len != 0
+            && !(self.has(thread.rseq, prot::WRITE) && self.has(last(thread.rseq, len), prot::WRITE))
+        {
+            return Err(DecodeError::Value("address of the restartable sequences"));
+        }
+        let mut words = thread.tid_words.iter().filter(|&&word| word != 0);
+        if words.any(|&word| !self.has(word, prot::WRITE)) {
+            return Err(DecodeError::Value("address of a thread id"));
+        }
+        Ok(())
+    }
+
+    /// True if the address lies in a mapping with this protection.
+    fn has(&self, address: u64, wanted: u32) -> bool {
+        List::<record::Vma<'_>>::new("vmas", self.bytes(kind::VMAS), limits::VMAS).is_ok_and(|all| {
+            all.flatten()
+                .any(|v| (v.start..v.end).contains(&address) && v.prot & wanted != 0)
+        })
     }
 
     fn check_files(&self) -> core::result::Result<(), DecodeError> {
@@ -251,6 +316,7 @@ impl<'a> Image<'a> {
             file?.check()?;
         }
         let mut floor = 0;
+        let mut seen: u32 = 0;
         let descriptors = List::<record::Descriptor>::new(
             "descriptors",
             self.bytes(kind::DESCRIPTORS),
@@ -260,8 +326,44 @@ impl<'a> Image<'a> {
             let descriptor = descriptor?;
             descriptor.check(floor, count)?;
             floor = descriptor.fd.saturating_add(1);
+            // Descriptions are numbered as they first occur.
+            if descriptor.file > seen {
+                return Err(DecodeError::Value("descriptor"));
+            }
+            seen = seen.max(descriptor.file + 1);
+        }
+        if seen != count {
+            return Err(DecodeError::Value("open file without a descriptor"));
+        }
+        let contents =
+            List::<record::Content>::new("contents", self.bytes(kind::CONTENTS), limits::RUNS)?;
+        if contents.flatten().any(|c| c.of == 0 && c.index >= count) {
+            return Err(DecodeError::Value("content of an unknown file"));
         }
         Ok(())
+    }
+}
+
+/// Walks the mappings along with ranges that are in order, too.
+struct Within<'a, I: Iterator<Item = record::Vma<'a>>> {
+    rest: I,
+    current: Option<record::Vma<'a>>,
+}
+
+impl<'a> Within<'a, core::iter::Flatten<List<'a, record::Vma<'a>>>> {
+    fn new(bytes: &'a [u8]) -> core::result::Result<Self, DecodeError> {
+        let mut rest = List::new("vmas", bytes, limits::VMAS)?.flatten();
+        let current = rest.next();
+        Ok(Self { rest, current })
+    }
+
+    /// True if one private mapping holds the whole range.
+    fn private(&mut self, start: u64, end: u64) -> bool {
+        while self.current.is_some_and(|vma| vma.end <= start) {
+            self.current = self.rest.next();
+        }
+        self.current
+            .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
     }
 }
 

@@ -19,7 +19,7 @@ record! {
         no_new_privs: u32,
         /// PR_SET_DUMPABLE.
         dumpable: u32,
-        /// PR_SET_THP_DISABLE.
+        /// PR_SET_THP_DISABLE: 0, 1, or 3 with PR_THP_DISABLE_EXCEPT_ADVISED.
         thp_disable: u32,
         /// Soft limits.
         soft: [u64; 16],
@@ -33,10 +33,18 @@ record! {
 impl Attributes<'_> {
     /// Checks ranges.
     pub fn check(&self) -> Result<(), DecodeError> {
-        let flags = [self.subreaper, self.no_new_privs, self.thp_disable];
-        let path = self.cwd.len() <= limits::PATH && !self.cwd.contains(&0);
-        if self.umask > 0o777 || flags.iter().any(|&f| f > 1) || self.dumpable > 2 || !path {
+        let path = self.cwd.len() <= limits::PATH
+            && !self.cwd.contains(&0)
+            && self.cwd.first() == Some(&b'/');
+        let switches = self.subreaper <= 1
+            && self.no_new_privs <= 1
+            && self.dumpable <= 2
+            && [0, 1, 3].contains(&self.thp_disable);
+        if self.umask > 0o777 || !switches || !path {
             return Err(DecodeError::Value("attributes"));
+        }
+        if self.soft.iter().zip(&self.hard).any(|(s, h)| s > h) {
+            return Err(DecodeError::Value("soft limit above its hard limit"));
         }
         Ok(())
     }

@@ -19,6 +19,11 @@ pub mod file_kind {
     pub const PATH: u32 = 5;
 }
 
+/// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: they act when a file is opened and are not kept
+/// (do_dentry_open, fs/open.c), so F_GETFL never shows them. An image with one of them would
+/// change files when it is restored.
+const ONCE: u32 = 0o1700;
+
 record! {
     /// An open file description: what dup'ed descriptors share. Its number is its place.
     File<'a> {
@@ -50,10 +55,13 @@ record! {
 }
 
 impl File<'_> {
-    /// Checks kind, stream and path.
+    /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
-        let known = self.kind <= file_kind::PATH && self.stream <= 2;
+        let known = self.kind <= file_kind::PATH
+            && self.stream <= if stream { 2 } else { 0 }
+            && self.flags & ONCE == 0
+            && (0..=64).contains(&self.owner_signal);
         let path = self.path.len() <= limits::PATH
             && !self.path.contains(&0)
             && (stream || self.path.first() == Some(&b'/'));

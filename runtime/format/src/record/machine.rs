@@ -32,6 +32,17 @@ record! {
     }
 }
 
+impl Machine<'_> {
+    /// Checks what no machine can have.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        let words = self.cpuid.iter().all(|&word| u32::try_from(word).is_ok());
+        if !words || self.release.len() > limits::UTS || self.host.len() > limits::UTS {
+            return Err(DecodeError::Value("machine"));
+        }
+        Ok(())
+    }
+}
+
 record! {
     /// The program.
     Program<'a> {

@@ -66,10 +66,10 @@ pub mod vma_flag {
     pub const SEALED: u32 = 1 << 13;
     /// `mw`: a shared mapping whose file was open for writing.
     pub const MAYWRITE: u32 = 1 << 14;
-    /// `ht`: of huge pages.
+    /// `ht`: of huge pages. Such mappings are not carried, so no image has the bit.
     pub const HUGETLB: u32 = 1 << 15;
-    /// All bits that have a meaning.
-    pub const ALL: u32 = (1 << 16) - 1;
+    /// All bits that an image may have.
+    pub const ALL: u32 = HUGETLB - 1;
 }
 
 record! {
@@ -117,6 +117,9 @@ impl Vma<'_> {
         if self.prot > 7 || self.kind > vma_kind::SHARED_ANON || self.flags & !vma_flag::ALL != 0 {
             return Err(DecodeError::Value("mapping's kind, protection or flags"));
         }
+        if self.kind != vma_kind::SHARED_ANON && self.object != 0 {
+            return Err(DecodeError::Value("mapping's shared object"));
+        }
         let named = matches!(
             self.kind,
             vma_kind::CARRIED | vma_kind::FILE | vma_kind::SHARED_FILE
@@ -128,6 +131,15 @@ impl Vma<'_> {
             return Err(DecodeError::Value("mapping's path"));
         }
         Ok(())
+    }
+
+    /// True if the mapping is a private one, the only kind that page runs and guards lie in.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        matches!(
+            self.kind,
+            vma_kind::ANON | vma_kind::CARRIED | vma_kind::FILE
+        )
     }
 
     /// Bytes in the mapping.
@@ -147,7 +159,7 @@ record! {
     /// Pages that follow each other both in memory and in the section of pages. The runs' pages
     /// stand there in the order of the runs, without gaps.
     Run {
-        /// Address of the first page, or page-aligned offset in a shared object or file content.
+        /// Address of the first page.
         addr: u64,
         /// Number of pages, 1 to [`limits::RUN_PAGES`].
         pages: u32,
@@ -246,6 +258,10 @@ impl Mm<'_> {
         if !inside || !ordered || ![0, 1, 3].contains(&self.lock_future) {
             return Err(DecodeError::Value("address space's bounds"));
         }
+        // Pairs of a key and a value.
+        if !self.auxv.len().is_multiple_of(16) {
+            return Err(DecodeError::Value("auxiliary vector"));
+        }
         if self.auxv.len() > limits::AUXV {
             return Err(DecodeError::Limit("bytes of auxiliary vector"));
         }
@@ -274,9 +290,18 @@ impl Vdso<'_> {
         if !bounded || !page_aligned(self.base) || !page_aligned(len) || !page_aligned(self.vvar) {
             return Err(DecodeError::Value("vDSO"));
         }
-        if self.vvar > self.base || (self.base == 0) != self.bytes.is_empty() {
+        let data = self.base.checked_sub(self.vvar);
+        let near = data.is_some_and(|d| usize::try_from(d).is_ok_and(|d| d <= limits::VDSO));
+        if !near || (self.base == 0) != self.bytes.is_empty() {
             return Err(DecodeError::Value("vDSO"));
         }
         Ok(())
+    }
+
+    /// First address and the one after the last: data pages and code. No mapping lies there.
+    #[must_use]
+    pub fn range(&self) -> (u64, u64) {
+        let len = u64::try_from(self.bytes.len()).unwrap_or(u64::MAX);
+        (self.vvar, self.base.saturating_add(len))
     }
 }

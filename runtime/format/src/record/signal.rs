@@ -37,7 +37,8 @@ impl Pending {
 
     /// Checks the number.
     pub fn check(&self) -> Result<(), DecodeError> {
-        if (1..=64).contains(&self.signal()) {
+        // Nothing holds SIGKILL (9) or SIGSTOP (19) back.
+        if (1..=64).contains(&self.signal()) && ![9, 19].contains(&self.signal()) {
             Ok(())
         } else {
             Err(DecodeError::Value("queued signal"))
@@ -60,8 +61,10 @@ record! {
 impl Timers {
     /// Checks what setitimer(2) would.
     pub fn check(&self) -> Result<(), DecodeError> {
-        for [_, interval, _, value] in [self.real, self.virt, self.prof] {
-            if interval >= 1_000_000 || value >= 1_000_000 {
+        const SECONDS: u64 = 1 << 63;
+        const MICROS: u64 = 1_000_000;
+        for [s1, us1, s2, us2] in [self.real, self.virt, self.prof] {
+            if s1 >= SECONDS || s2 >= SECONDS || us1 >= MICROS || us2 >= MICROS {
                 return Err(DecodeError::Value("timer"));
             }
         }

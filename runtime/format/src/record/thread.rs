@@ -1,7 +1,11 @@
 //! The threads.
 
+use super::TASK_END;
 use crate::DecodeError;
 use crate::codec::record;
+
+/// Bytes of the kernel's `struct robust_list_head`, the one length it takes.
+const ROBUST: u64 = 24;
 
 record! {
     /// One thread. General registers, extended state, signal mask and alternate stack stand in its
@@ -49,7 +53,11 @@ record! {
 impl Thread {
     /// Checks what can be checked without the mappings.
     pub fn check(&self) -> Result<(), DecodeError> {
-        if self.tid == 0 || self.frame == 0 || self.death_signal > 64 {
+        let bases = self.fs_base <= TASK_END && self.gs_base <= TASK_END;
+        let list = [0, ROBUST].contains(&self.robust_len);
+        let rseq = self.rseq.is_multiple_of(32) && (self.rseq == 0) == (self.rseq_len == 0);
+        let words = self.tid_words.iter().all(|word| word.is_multiple_of(4));
+        if self.tid == 0 || self.death_signal > 64 || !bases || !list || !rseq || !words {
             return Err(DecodeError::Value("thread"));
         }
         Ok(())

@@ -113,6 +113,11 @@ impl<'v> Filling<'v> {
     fn fill(&mut self, image: &Image<'_>, run: &Run, from: u64, bounce: &mut [u8]) -> Result<()> {
         let to = self.at + (run.addr - self.vma.start) as usize;
         let len = run.len() as usize;
+        let reach = self.vma.size.next_multiple_of(PAGE as u64).saturating_sub(self.vma.offset);
+        if self.file && run.addr - self.vma.start + run.len() > reach {
+            // Touching it would raise SIGBUS.
+            fail!("{}: impossible value: pages beyond the end of {}", image.path, Show(self.vma.path));
+        }
         // SAFETY: the run lies in this mapping (the image was checked), which is ours.
         let target = unsafe { core::slice::from_raw_parts_mut(to as *mut u8, len) };
         if self.file {
