@@ -3,7 +3,8 @@
 //! Two kinds of layout with different lifetimes live here:
 //!
 //! - [`handoff`]: rewriter to payload, built together, may change at will;
-//! - the image, on disk and versioned: [`header`], [`toc`], [`record`]; `docs/IMAGE-FORMAT.md` is
+//! - the image, on disk and versioned: [`header`], [`toc`], [`record`], [`sections`];
+//!   `docs/IMAGE-FORMAT.md` is
 //!   its specification.
 //!
 //! The crate forbids unsafe code, indexing and unchecked arithmetic: it reads what an enemy may
@@ -27,6 +28,7 @@ pub mod handoff;
 pub mod header;
 pub mod limits;
 pub mod record;
+pub mod sections;
 pub mod toc;
 
 pub use codec::{Reader, Writer};

@@ -3,9 +3,9 @@
 use core::ffi::CStr;
 
 use ckpt_format::codec::Field;
-use ckpt_format::crc::crc32c;
 use ckpt_format::header::{self, Header};
-use ckpt_format::record::{self, List, prot};
+use ckpt_format::record::{self, List};
+use ckpt_format::sections::Sections;
 use ckpt_format::toc::{self, Table, kind};
 use ckpt_format::{DecodeError, limits};
 
@@ -25,7 +25,7 @@ pub struct Image<'a> {
     /// Its header.
     pub header: Header,
     table: Table,
-    sections: [&'a [u8]; toc::KINDS],
+    sections: Sections<'a>,
 }
 
 /// Turns a format error into a message that names the image.
@@ -76,41 +76,34 @@ impl<'a> Image<'a> {
         if padding.iter().any(|&byte| byte != 0) {
             return Err(DecodeError::Value("padding before the pages")).within(&path);
         }
-        let mut image = Self {
+        let mut sections = Sections::default();
+        for kind in toc::ALL {
+            if kind == kind::PAGES {
+                continue;
+            }
+            let entry = table.get(kind).within(&path)?;
+            let bytes = arena.bytes(entry.len as usize, 8)?;
+            exactly(&fd, &path, bytes, entry.at)?;
+            sections.put(&entry, bytes).within(&path)?;
+        }
+        sections.check(&table).within(&path)?;
+        Ok(Self {
             fd,
             path,
             header,
             table,
-            sections: [&[]; toc::KINDS],
-        };
-        for (kind, slot) in (0u32..).zip(image.sections.iter_mut()) {
-            if kind == kind::PAGES || !toc::ALL.contains(&kind) {
-                continue;
-            }
-            let entry = image.table.get(kind).within(&path)?;
-            let bytes = arena.bytes(entry.len as usize, 8)?;
-            exactly(&image.fd, &path, bytes, entry.at)?;
-            if crc32c(bytes) != entry.crc {
-                return Err(DecodeError::Checksum(toc::name(kind))).within(&path);
-            }
-            *slot = bytes;
-        }
-        image.check()?;
-        Ok(image)
-    }
-
-    fn bytes(&self, kind: u32) -> &'a [u8] {
-        self.sections.get(kind as usize).copied().unwrap_or(&[])
+            sections,
+        })
     }
 
     /// The one record of a section.
     pub fn single<T: Field<'a>>(&self, kind: u32) -> Result<T> {
-        record::single(toc::name(kind), self.bytes(kind)).within(&self.path)
+        self.sections.single(kind).within(&self.path)
     }
 
     /// The records of a section, each known to decode: the image was checked.
     pub fn list<T: Field<'a>>(&self, kind: u32, limit: u32) -> Result<List<'a, T>> {
-        List::new(toc::name(kind), self.bytes(kind), limit).within(&self.path)
+        self.sections.list(kind, limit).within(&self.path)
     }
 
     /// The mappings, in the order of their addresses.
@@ -136,7 +129,7 @@ impl<'a> Image<'a> {
         let list = self.list::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         Ok(list.flatten().map(move |content| {
             let here = at;
-            at += u64::from(content.pages) * 4096;
+            at += content.len();
             (content, here)
         }))
     }
@@ -154,216 +147,6 @@ impl<'a> Image<'a> {
     /// Reads page-aligned bulk data; short only if the file was cut meanwhile, which is an error.
     pub fn pages(&self, to: &mut [u8], at: u64) -> Result<()> {
         exactly(&self.fd, &self.path, to, at)
-    }
-
-    /// Every record decodes, keeps its own rules, and fits the others.
-    fn check(&self) -> Result<()> {
-        self.check_records().within(&self.path)
-    }
-
-    fn check_records(&self) -> core::result::Result<(), DecodeError> {
-        let one = |kind| (toc::name(kind), self.bytes(kind));
-        let (name, bytes) = one(kind::PROGRAM);
-        record::single::<record::Program<'_>>(name, bytes)?.check()?;
-        let (name, bytes) = one(kind::MACHINE);
-        record::single::<record::Machine<'_>>(name, bytes)?.check()?;
-        let (name, bytes) = one(kind::MM);
-        record::single::<record::Mm<'_>>(name, bytes)?.check()?;
-        let (name, bytes) = one(kind::VDSO);
-        record::single::<record::Vdso<'_>>(name, bytes)?.check()?;
-        let (name, bytes) = one(kind::ATTRIBUTES);
-        record::single::<record::Attributes<'_>>(name, bytes)?.check()?;
-        let (name, bytes) = one(kind::TIMERS);
-        record::single::<record::Timers>(name, bytes)?.check()?;
-        self.check_memory()?;
-        self.check_threads()?;
-        self.check_files()
-    }
-
-    fn check_memory(&self) -> core::result::Result<(), DecodeError> {
-        let objects = self.check_mappings()?;
-        let mut within = Within::new(self.bytes(kind::VMAS))?;
-        let mut floor = 0;
-        let mut total: u64 = 0;
-        let runs = List::<record::Run>::new("runs", self.bytes(kind::RUNS), limits::RUNS)?;
-        for run in runs {
-            let run = run?;
-            floor = run.check(floor)?;
-            if !within.private(run.addr, floor) {
-                return Err(DecodeError::Value("page run outside of all private mappings"));
-            }
-            total = total.saturating_add(run.len());
-        }
-        let contents =
-            List::<record::Content>::new("contents", self.bytes(kind::CONTENTS), limits::RUNS)?;
-        for content in contents {
-            let content = content?;
-            content.check()?;
-            if content.of == 1 && content.index >= objects {
-                return Err(DecodeError::Value("content of an unknown shared object"));
-            }
-            total = total.saturating_add(u64::from(content.pages).saturating_mul(4096));
-        }
-        let mut within = Within::new(self.bytes(kind::VMAS))?;
-        let mut floor = 0;
-        for guard in List::<record::Guard>::new("guards", self.bytes(kind::GUARDS), limits::VMAS)? {
-            let guard = guard?;
-            guard.check(floor)?;
-            floor = guard.end;
-            if !within.private(guard.start, guard.end) {
-                return Err(DecodeError::Value("guard region outside of all private mappings"));
-            }
-        }
-        if self.table.get(kind::PAGES)?.len != total {
-            return Err(DecodeError::Value("length of the pages section"));
-        }
-        Ok(())
-    }
-
-    /// Mappings one by one, against each other and against the vDSO; tells how many shared objects
-    /// there are.
-    fn check_mappings(&self) -> core::result::Result<u32, DecodeError> {
-        let vdso: record::Vdso<'_> = record::single("vdso", self.bytes(kind::VDSO))?;
-        let (from, to) = vdso.range();
-        let mut floor = 0;
-        let mut objects: u32 = 0;
-        for vma in List::<record::Vma<'_>>::new("vmas", self.bytes(kind::VMAS), limits::VMAS)? {
-            let vma = vma?;
-            vma.check(floor)?;
-            floor = vma.end;
-            if vma.start < to && from < vma.end {
-                return Err(DecodeError::Value("mapping where the vDSO is"));
-            }
-            // Objects are numbered as they first occur.
-            if vma.kind == record::vma_kind::SHARED_ANON && vma.object >= objects {
-                if vma.object != objects {
-                    return Err(DecodeError::Value("mapping's shared object"));
-                }
-                objects += 1;
-            }
-        }
-        Ok(objects)
-    }
-
-    fn check_threads(&self) -> core::result::Result<(), DecodeError> {
-        let threads =
-            List::<record::Thread>::new("threads", self.bytes(kind::THREADS), limits::THREADS)?;
-        if threads.left() == 0 {
-            return Err(DecodeError::Value("no thread"));
-        }
-        for thread in threads.clone() {
-            let thread = thread?;
-            thread.check()?;
-            self.check_addresses(&thread)?;
-        }
-        let program: record::Program<'_> = record::single("program", self.bytes(kind::PROGRAM))?;
-        if !self.has(program.resume, prot::EXEC) {
-            return Err(DecodeError::Value("address of the resume stub"));
-        }
-        let actions = List::<record::Action>::new("actions", self.bytes(kind::ACTIONS), 64)?;
-        if actions.left() != 64 {
-            return Err(DecodeError::Value("number of signal actions"));
-        }
-        for action in actions {
-            action?;
-        }
-        let pending =
-            List::<record::Pending>::new("pending", self.bytes(kind::PENDING), limits::PENDING)?;
-        for signal in pending {
-            let signal = signal?;
-            signal.check()?;
-            if signal.tid != 0 && !threads.clone().flatten().any(|t| t.tid == signal.tid) {
-                return Err(DecodeError::Value("thread of a queued signal"));
-            }
-        }
-        Ok(())
-    }
-
-    /// What the restorer or the kernel reads and writes for a thread can be read and written.
-    fn check_addresses(&self, thread: &record::Thread) -> core::result::Result<(), DecodeError> {
-        // `struct ucontext` up to the signal mask and with it.
-        const FRAME: u64 = 304;
-        let last = |at: u64, len: u64| at.saturating_add(len - 1);
-        if !self.has(thread.frame, prot::READ) || !self.has(last(thread.frame, FRAME), prot::READ) {
-            return Err(DecodeError::Value("address of the signal frame"));
-        }
-        let len = u64::from(thread.rseq_len);
-        if len != 0
-            && !(self.has(thread.rseq, prot::WRITE) && self.has(last(thread.rseq, len), prot::WRITE))
-        {
-            return Err(DecodeError::Value("address of the restartable sequences"));
-        }
-        let mut words = thread.tid_words.iter().filter(|&&word| word != 0);
-        if words.any(|&word| !self.has(word, prot::WRITE)) {
-            return Err(DecodeError::Value("address of a thread id"));
-        }
-        Ok(())
-    }
-
-    /// True if the address lies in a mapping with this protection.
-    fn has(&self, address: u64, wanted: u32) -> bool {
-        List::<record::Vma<'_>>::new("vmas", self.bytes(kind::VMAS), limits::VMAS).is_ok_and(|all| {
-            all.flatten()
-                .any(|v| (v.start..v.end).contains(&address) && v.prot & wanted != 0)
-        })
-    }
-
-    fn check_files(&self) -> core::result::Result<(), DecodeError> {
-        let files =
-            List::<record::File<'_>>::new("files", self.bytes(kind::FILES), limits::DESCRIPTORS)?;
-        let count = files.left();
-        for file in files {
-            file?.check()?;
-        }
-        let mut floor = 0;
-        let mut seen: u32 = 0;
-        let descriptors = List::<record::Descriptor>::new(
-            "descriptors",
-            self.bytes(kind::DESCRIPTORS),
-            limits::DESCRIPTORS,
-        )?;
-        for descriptor in descriptors {
-            let descriptor = descriptor?;
-            descriptor.check(floor, count)?;
-            floor = descriptor.fd.saturating_add(1);
-            // Descriptions are numbered as they first occur.
-            if descriptor.file > seen {
-                return Err(DecodeError::Value("descriptor"));
-            }
-            seen = seen.max(descriptor.file + 1);
-        }
-        if seen != count {
-            return Err(DecodeError::Value("open file without a descriptor"));
-        }
-        let contents =
-            List::<record::Content>::new("contents", self.bytes(kind::CONTENTS), limits::RUNS)?;
-        if contents.flatten().any(|c| c.of == 0 && c.index >= count) {
-            return Err(DecodeError::Value("content of an unknown file"));
-        }
-        Ok(())
-    }
-}
-
-/// Walks the mappings along with ranges that are in order, too.
-struct Within<'a, I: Iterator<Item = record::Vma<'a>>> {
-    rest: I,
-    current: Option<record::Vma<'a>>,
-}
-
-impl<'a> Within<'a, core::iter::Flatten<List<'a, record::Vma<'a>>>> {
-    fn new(bytes: &'a [u8]) -> core::result::Result<Self, DecodeError> {
-        let mut rest = List::new("vmas", bytes, limits::VMAS)?.flatten();
-        let current = rest.next();
-        Ok(Self { rest, current })
-    }
-
-    /// True if one private mapping holds the whole range.
-    fn private(&mut self, start: u64, end: u64) -> bool {
-        while self.current.is_some_and(|vma| vma.end <= start) {
-            self.current = self.rest.next();
-        }
-        self.current
-            .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
     }
 }
 

@@ -124,4 +124,16 @@ impl Content {
             Err(DecodeError::Value("content run"))
         }
     }
+
+    /// Bytes in the run.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        u64::from(self.pages).saturating_mul(u64::from(crate::header::PAGE_SIZE))
+    }
+
+    /// Never true of a checked run.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pages == 0
+    }
 }

@@ -13,7 +13,7 @@ pub use attributes::{Attributes, LIMITS};
 pub use file::{Content, Descriptor, File, file_kind};
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
-pub use signal::{Action, Pending, Timers};
+pub use signal::{Action, Pending, SIGNALS, Timers};
 pub use thread::Thread;
 
 use crate::codec::Field;

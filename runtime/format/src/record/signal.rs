@@ -3,6 +3,9 @@
 use crate::DecodeError;
 use crate::codec::record;
 
+/// Signals of the kernel, real-time ones included (`_NSIG`).
+pub const SIGNALS: u32 = 64;
+
 record! {
     /// What a signal does, as `struct sigaction` of the kernel. Signal *n* is record *n* - 1.
     Action {

@@ -155,7 +155,7 @@ impl<'v> Filling<'v> {
         Ok(())
     }
 
-    fn guard(&mut self, guard: &Guard) -> Result<()> {
+    fn guard(&self, guard: &Guard) -> Result<()> {
         if guard.start < self.vma.start || guard.end > self.vma.end {
             fail!("guard region {:x}-{:x} crosses a mapping's end", guard.start, guard.end);
         }

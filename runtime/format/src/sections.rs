@@ -1,0 +1,276 @@
+//! The sections of an image that are not bulk data: each against its checksum, every record by its
+//! own rules, and all of them against each other.
+//!
+//! What has passed here can be restored as far as the image alone can tell; what remains depends
+//! on the machine, the files and the user at hand.
+
+use crate::crc::crc32c;
+use crate::record::{self, List, prot};
+use crate::toc::{self, Entry, Table, kind};
+use crate::{DecodeError, codec::Field, limits};
+
+type Checked<T = ()> = Result<T, DecodeError>;
+
+/// Bytes of the kernel's `struct ucontext` up to the signal mask and with it: what a return
+/// through a signal frame reads first.
+const FRAME: u64 = 304;
+
+/// The sections by kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Sections<'a> {
+    bytes: [&'a [u8]; toc::KINDS],
+}
+
+impl Default for Sections<'_> {
+    fn default() -> Self {
+        Self {
+            bytes: [&[]; toc::KINDS],
+        }
+    }
+}
+
+impl<'a> Sections<'a> {
+    /// Takes a section's bytes, if they match the checksum in its table entry.
+    pub fn put(&mut self, entry: &Entry, bytes: &'a [u8]) -> Checked {
+        if crc32c(bytes) != entry.crc {
+            return Err(DecodeError::Checksum(toc::name(entry.kind)));
+        }
+        let slot = usize::try_from(entry.kind)
+            .ok()
+            .and_then(|n| self.bytes.get_mut(n))
+            .ok_or(DecodeError::UnknownSection(entry.kind))?;
+        *slot = bytes;
+        Ok(())
+    }
+
+    fn bytes(&self, kind: u32) -> &'a [u8] {
+        usize::try_from(kind)
+            .ok()
+            .and_then(|n| self.bytes.get(n))
+            .copied()
+            .unwrap_or(&[])
+    }
+
+    /// The one record of a section.
+    pub fn single<T: Field<'a>>(&self, kind: u32) -> Checked<T> {
+        record::single(toc::name(kind), self.bytes(kind))
+    }
+
+    /// The records of a section.
+    pub fn list<T: Field<'a>>(&self, kind: u32, limit: u32) -> Checked<List<'a, T>> {
+        List::new(toc::name(kind), self.bytes(kind), limit)
+    }
+
+    /// Every record decodes, keeps its own rules, and fits the others.
+    pub fn check(&self, table: &Table) -> Checked {
+        self.single::<record::Program<'_>>(kind::PROGRAM)?.check()?;
+        self.single::<record::Machine<'_>>(kind::MACHINE)?.check()?;
+        self.single::<record::Mm<'_>>(kind::MM)?.check()?;
+        self.single::<record::Vdso<'_>>(kind::VDSO)?.check()?;
+        self.single::<record::Attributes<'_>>(kind::ATTRIBUTES)?
+            .check()?;
+        self.single::<record::Timers>(kind::TIMERS)?.check()?;
+        let objects = self.mappings()?;
+        let of_memory = self.runs()?;
+        self.guards()?;
+        let files = self.files()?;
+        let of_files = self.contents(objects, files)?;
+        if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
+            return Err(DecodeError::Value("length of the pages section"));
+        }
+        self.threads()?;
+        self.signals()
+    }
+
+    fn vmas(&self) -> Checked<List<'a, record::Vma<'a>>> {
+        self.list(kind::VMAS, limits::VMAS)
+    }
+
+    /// Mappings one by one, against each other and against the vDSO; tells how many shared objects
+    /// there are.
+    fn mappings(&self) -> Checked<u32> {
+        let (from, to) = self.single::<record::Vdso<'_>>(kind::VDSO)?.range();
+        let mut floor = 0;
+        let mut objects: u32 = 0;
+        for vma in self.vmas()? {
+            let vma = vma?;
+            vma.check(floor)?;
+            floor = vma.end;
+            if vma.start < to && from < vma.end {
+                return Err(DecodeError::Value("mapping where the vDSO is"));
+            }
+            // Objects are numbered as they first occur.
+            if vma.kind == record::vma_kind::SHARED_ANON && vma.object >= objects {
+                if vma.object != objects {
+                    return Err(DecodeError::Value("mapping's shared object"));
+                }
+                objects = objects.saturating_add(1);
+            }
+        }
+        Ok(objects)
+    }
+
+    /// Tells how many bytes of pages belong to mappings.
+    fn runs(&self) -> Checked<u64> {
+        let mut within = Within::new(self.vmas()?);
+        let mut floor = 0;
+        let mut total: u64 = 0;
+        for run in self.list::<record::Run>(kind::RUNS, limits::RUNS)? {
+            let run = run?;
+            floor = run.check(floor)?;
+            if !within.private(run.addr, floor) {
+                return Err(DecodeError::Value(
+                    "page run outside of all private mappings",
+                ));
+            }
+            total = total.saturating_add(run.len());
+        }
+        Ok(total)
+    }
+
+    fn guards(&self) -> Checked {
+        let mut within = Within::new(self.vmas()?);
+        let mut floor = 0;
+        for guard in self.list::<record::Guard>(kind::GUARDS, limits::VMAS)? {
+            let guard = guard?;
+            guard.check(floor)?;
+            floor = guard.end;
+            if !within.private(guard.start, guard.end) {
+                return Err(DecodeError::Value(
+                    "guard region outside of all private mappings",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells how many bytes of pages belong to files and shared objects.
+    fn contents(&self, objects: u32, files: u32) -> Checked<u64> {
+        let mut total: u64 = 0;
+        for content in self.list::<record::Content>(kind::CONTENTS, limits::RUNS)? {
+            let content = content?;
+            content.check()?;
+            let known = if content.of == 0 { files } else { objects };
+            if content.index >= known {
+                return Err(DecodeError::Value("content of an unknown file or object"));
+            }
+            total = total.saturating_add(content.len());
+        }
+        Ok(total)
+    }
+
+    /// Tells how many descriptions there are.
+    fn files(&self) -> Checked<u32> {
+        let files = self.list::<record::File<'_>>(kind::FILES, limits::DESCRIPTORS)?;
+        let count = files.left();
+        for file in files {
+            file?.check()?;
+        }
+        let mut floor = 0;
+        let mut seen: u32 = 0;
+        let descriptors =
+            self.list::<record::Descriptor>(kind::DESCRIPTORS, limits::DESCRIPTORS)?;
+        for descriptor in descriptors {
+            let descriptor = descriptor?;
+            // Descriptions are numbered as they first occur.
+            descriptor.check(floor, count.min(seen.saturating_add(1)))?;
+            floor = descriptor.fd.saturating_add(1);
+            seen = seen.max(descriptor.file.saturating_add(1));
+        }
+        if seen == count {
+            Ok(count)
+        } else {
+            Err(DecodeError::Value("open file without a descriptor"))
+        }
+    }
+
+    fn threads(&self) -> Checked {
+        let threads = self.list::<record::Thread>(kind::THREADS, limits::THREADS)?;
+        if threads.left() == 0 {
+            return Err(DecodeError::Value("no thread"));
+        }
+        for thread in threads {
+            let thread = thread?;
+            thread.check()?;
+            self.addresses(&thread)?;
+        }
+        let program = self.single::<record::Program<'_>>(kind::PROGRAM)?;
+        if self.has(program.resume, prot::EXEC)? {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("address of the resume stub"))
+        }
+    }
+
+    /// What restorer and kernel read and write for a thread can be read and written.
+    fn addresses(&self, thread: &record::Thread) -> Checked {
+        let last = |at: u64, len: u64| at.saturating_add(len.saturating_sub(1));
+        let end = last(thread.frame, FRAME);
+        if !self.has(thread.frame, prot::READ)? || !self.has(end, prot::READ)? {
+            return Err(DecodeError::Value("address of the signal frame"));
+        }
+        if thread.rseq != 0 {
+            let end = last(thread.rseq, u64::from(thread.rseq_len));
+            if !self.has(thread.rseq, prot::WRITE)? || !self.has(end, prot::WRITE)? {
+                return Err(DecodeError::Value("address of the restartable sequences"));
+            }
+        }
+        for word in thread.tid_words.into_iter().filter(|&word| word != 0) {
+            if !self.has(word, prot::WRITE)? {
+                return Err(DecodeError::Value("address of a thread id"));
+            }
+        }
+        Ok(())
+    }
+
+    /// True if the address lies in a mapping with this protection.
+    fn has(&self, address: u64, wanted: u32) -> Checked<bool> {
+        let holds =
+            |v: record::Vma<'_>| (v.start..v.end).contains(&address) && v.prot & wanted != 0;
+        Ok(self.vmas()?.flatten().any(holds))
+    }
+
+    fn signals(&self) -> Checked {
+        let actions = self.list::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
+        if actions.left() != record::SIGNALS {
+            return Err(DecodeError::Value("number of signal actions"));
+        }
+        for action in actions {
+            action?;
+        }
+        for signal in self.list::<record::Pending>(kind::PENDING, limits::PENDING)? {
+            let signal = signal?;
+            signal.check()?;
+            let mut threads = self
+                .list::<record::Thread>(kind::THREADS, limits::THREADS)?
+                .flatten();
+            if signal.tid != 0 && !threads.any(|t| t.tid == signal.tid) {
+                return Err(DecodeError::Value("thread of a queued signal"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Walks the mappings along with ranges that are in order, too.
+struct Within<'a> {
+    rest: core::iter::Flatten<List<'a, record::Vma<'a>>>,
+    current: Option<record::Vma<'a>>,
+}
+
+impl<'a> Within<'a> {
+    fn new(vmas: List<'a, record::Vma<'a>>) -> Self {
+        let mut rest = vmas.flatten();
+        let current = rest.next();
+        Self { rest, current }
+    }
+
+    /// True if one private mapping holds the whole range.
+    fn private(&mut self, start: u64, end: u64) -> bool {
+        while self.current.is_some_and(|vma| vma.end <= start) {
+            self.current = self.rest.next();
+        }
+        self.current
+            .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
+    }
+}
