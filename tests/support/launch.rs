@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 use anyhow::{Context, Result};
 
@@ -95,6 +96,10 @@ impl Launch {
 /// A command that runs the program as the plain user, with `no_new_privs` and no environment. The
 /// helpers all `exec`, so the child's process id is the program's.
 pub fn command_of(program: &Path, chroot: Option<&Path>) -> Command {
+    // A descriptor that somebody left open (a job server's pipe, a log) would end up in the program, and
+    // a checkpoint rightly refuses a pipe that it does not know.
+    static CLOSED: Once = Once::new();
+    CLOSED.call_once(|| close_fds::set_fds_cloexec_threadsafe(3, &[]));
     let mut command = Command::new("/usr/bin/setpriv");
     command.env_clear().arg("--no-new-privs");
     let user = format!("--userspec={PLAIN}:{PLAIN}");

@@ -4,8 +4,9 @@ use std::env;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 /// The user as whom programs run when the tests run as root: `nobody`.
@@ -84,10 +85,15 @@ impl Scratch {
         Ok(path)
     }
 
-    /// A copy of an executable in it.
+    /// A copy of an executable in it. Made by another process: a program that any process has open for
+    /// writing cannot be executed, and a child that another test forks just then would have it open.
     pub fn copy(&self, from: &Path, name: &str) -> Result<PathBuf> {
         let to = self.join(name);
-        fs::copy(from, &to).with_context(|| format!("copy {}", from.display()))?;
+        let status = Command::new("cp")
+            .args([from, &to])
+            .status()
+            .context("run cp")?;
+        ensure!(status.success(), "cp {}: {status}", from.display());
         fs::set_permissions(&to, fs::Permissions::from_mode(0o755))?;
         Ok(to)
     }
