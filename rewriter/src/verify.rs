@@ -162,9 +162,10 @@ fn loads(headers: &Headers, table: &[ProgramHeader], plan: &Plan) -> Result<()> 
     // AT_PHDR, as every kernel computes it: from the segment that holds the table since 5.18, from
     // the first segment before.
     if crate::room::holder(headers).is_some() {
+        let end = plan.phoff + PHDR * to_u64(table.len());
         let holder = loads
             .iter()
-            .find(|p| p.p_offset <= plan.phoff && plan.phoff < p.p_offset + p.p_filesz);
+            .find(|p| p.p_offset <= plan.phoff && end <= p.p_offset + p.p_filesz);
         let now = holder.map(|p| plan.phoff.wrapping_sub(p.p_offset).wrapping_add(p.p_vaddr));
         let first = loads.first();
         let before = first.map(|p| plan.phoff.wrapping_sub(p.p_offset).wrapping_add(p.p_vaddr));
