@@ -14,6 +14,8 @@ use crate::util::text::{PathText, Text, decimal};
 pub struct Config {
     /// Where the handoff block lies.
     pub handoff: usize,
+    /// Where the program lies, less where its program headers say.
+    pub bias: usize,
     /// SHA-256 of the executable before it was patched.
     pub identity: [u8; 32],
     /// The signal that asks for a checkpoint; zero for none.
@@ -32,6 +34,12 @@ pub struct Config {
     pub start_break: usize,
     /// Address and length of the auxiliary vector on the initial stack.
     pub auxv: (usize, usize),
+    /// Where the kernel put the vDSO; zero for nowhere.
+    pub vdso: usize,
+    /// Code of the executable: first and last address of each segment that may be run.
+    pub code: [(usize, usize); 4],
+    /// Stack pointer at start, then bounds of the argument and environment strings.
+    pub stack: [usize; 5],
     /// How many restores lie behind this process.
     pub generation: u32,
     /// How many images were written.
@@ -42,6 +50,7 @@ pub struct Config {
 
 static CONFIG: Global<Config> = Global::new(Config {
     handoff: 0,
+    bias: 0,
     identity: [0; 32],
     signal: 0,
     pattern: Text::new(),
@@ -51,6 +60,9 @@ static CONFIG: Global<Config> = Global::new(Config {
     log_file: Text::new(),
     start_break: 0,
     auxv: (0, 0),
+    vdso: 0,
+    code: [(0, 0); 4],
+    stack: [0; 5],
     generation: 0,
     sequence: 0,
     go: false,

@@ -6,6 +6,7 @@ use core::ffi::CStr;
 use ckpt_format::handoff;
 
 use crate::arch::entry::{extent, relocate};
+use crate::state::files;
 use crate::sys::{mm, process};
 use crate::{config, request, restore, trigger};
 
@@ -40,6 +41,7 @@ pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
     let asked_restore = first == Some(restore_flag) && !restore_flag.is_empty();
     let asked_checkpoint = first == Some(checkpoint_flag) && !checkpoint_flag.is_empty();
     config::take_handoff(at, block);
+    config::with(|c| c.bias = at.wrapping_sub(self_address));
     if stack.auxiliary(AT_SECURE) != Some(0) {
         // A secure execution obeys nobody but the owner of a folder named at patch time; without
         // one there are neither checkpoints nor restores, and the environment is not looked at.
@@ -60,8 +62,12 @@ pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
     target
 }
 
+const AT_PHDR: usize = 3;
+const AT_PHNUM: usize = 5;
 const AT_SECURE: usize = 23;
 const AT_EXECFN: usize = 31;
+/// Where the vDSO lies.
+pub const AT_SYSINFO_EHDR: usize = 33;
 
 /// The initial stack of a process, which stays as it is while our code runs.
 #[derive(Clone, Copy, Debug)]
@@ -143,16 +149,74 @@ impl InitialStack {
             at = at.wrapping_add(1);
         }
         config::settle_folder();
+        files::note_streams();
         let name = self.auxiliary(AT_EXECFN).map_or(&b""[..], |place| {
             // SAFETY: the kernel put the path that was executed there.
             unsafe { CStr::from_ptr(place as *const core::ffi::c_char) }.to_bytes()
         });
         let name = name.rsplit(|&b| b == b'/').next().unwrap_or(b"");
+        let strings = self.strings();
+        let code = self.code();
         config::with(|c| {
+            c.vdso = self.auxiliary(AT_SYSINFO_EHDR).unwrap_or(0);
+            c.stack = strings;
+            c.code = code;
             c.name.clear();
             c.name.push(name);
             c.auxv = (self.auxv.addr(), self.auxv_len * 16);
             c.start_break = mm::current_break();
         });
     }
+
+    /// Stack pointer, then bounds of the argument and environment strings, which the kernel put
+    /// one behind the other (create_elf_tables, fs/binfmt_elf.c).
+    fn strings(&self) -> [usize; 5] {
+        let sp = self.argv.addr() - 8;
+        // SAFETY: pointers of the initial stack, or the null pointer that ends them.
+        let arg = unsafe { self.argv.read() }.addr();
+        // SAFETY: likewise.
+        let env = unsafe { self.environment.read() }.addr();
+        let end = self.auxiliary(AT_EXECFN).unwrap_or(env);
+        let env = if env == 0 { end } else { env };
+        let arg = if arg == 0 { env } else { arg };
+        [sp, arg, env.max(arg), env.max(arg), end.max(env)]
+    }
+
+    /// The executable's segments that may be run. `self_address` of the handoff block gives the
+    /// load bias.
+    fn code(&self) -> [(usize, usize); 4] {
+        const PT_LOAD: u32 = 1;
+        const PF_X: u32 = 1;
+        let mut all = [(0, 0); 4];
+        let (Some(headers), Some(count)) = (self.auxiliary(AT_PHDR), self.auxiliary(AT_PHNUM)) else {
+            return all;
+        };
+        let bias = config::with(|c| c.bias);
+        let segments = (0..count).filter_map(|n| {
+            let place = (headers + n * size_of::<Segment>()) as *const Segment;
+            // SAFETY: the kernel says that the program headers are there.
+            let segment = unsafe { place.read() };
+            (segment.kind == PT_LOAD && segment.flags & PF_X != 0).then(|| {
+                let start = segment.address.wrapping_add(bias);
+                (start & !0xfff, (start + segment.size).next_multiple_of(4096))
+            })
+        });
+        for (slot, segment) in all.iter_mut().zip(segments) {
+            *slot = segment;
+        }
+        all
+    }
+}
+
+/// `Elf64_Phdr`.
+#[repr(C)]
+struct Segment {
+    kind: u32,
+    flags: u32,
+    offset: usize,
+    address: usize,
+    physical: usize,
+    file_size: usize,
+    size: usize,
+    align: usize,
 }

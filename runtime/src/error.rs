@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::sys::{Errno, SysResult};
 use crate::util::cell::Global;
 use crate::util::text::Text;
 
@@ -55,8 +56,18 @@ pub trait Context<T> {
     fn or_fail(self, what: fmt::Arguments<'_>) -> Result<T>;
 }
 
-impl<T, E: fmt::Display> Context<T> for core::result::Result<T, E> {
+impl<T> Context<T> for SysResult<T> {
     fn or_fail(self, what: fmt::Arguments<'_>) -> Result<T> {
-        self.map_err(|e| Error::new(format_args!("{what}: {e}")))
+        match self {
+            Ok(value) => Ok(value),
+            Err(e) => Err(because(what, e)),
+        }
     }
+}
+
+/// Out of line: there are many callers, and none is in a hurry.
+#[cold]
+#[inline(never)]
+fn because(what: fmt::Arguments<'_>, e: Errno) -> Error {
+    Error::new(format_args!("{what}: {e}"))
 }

@@ -33,6 +33,7 @@ pub mod log;
 pub mod request;
 pub mod restore;
 pub mod state;
+pub mod step;
 pub mod sys;
 pub mod trigger;
 pub mod util;

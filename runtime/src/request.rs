@@ -80,8 +80,6 @@ impl Shared {
 #[derive(Debug)]
 pub struct Request {
     shared: Shared,
-    /// Where the image is to go; empty for where the pattern says.
-    pub path: PathText,
     /// End the program after.
     pub stop: bool,
 }
@@ -108,13 +106,18 @@ impl Request {
         };
         own::claim(shared.0, LEN);
         let request = Self {
-            path: shared.text(),
             stop: shared.word(1).load(Ordering::SeqCst) != 0,
             shared,
         };
         let wanted = request.shared.move_on(state::NEW, state::ACCEPTED);
         thread::wake(request.shared.word(0).as_ptr());
         wanted.then_some(request)
+    }
+
+    /// Where the image is to go; empty for where the pattern says.
+    #[must_use]
+    pub fn path(&self) -> PathText {
+        self.shared.text()
     }
 
     /// Tells the requester: the image's path, or why there is none.

@@ -11,7 +11,7 @@ use crate::sys::signal::{self, Info};
 use crate::sys::{mm, process};
 use crate::util::own;
 use crate::util::text::PathText;
-use crate::{checkpoint, config, error, log};
+use crate::{checkpoint, config, error, log, step};
 
 /// The signal of `--checkpoint`: the C libraries' first internal one, which they keep unblocked
 /// and which no program may use by their rules; it survives longest of all (measured for glibc,
@@ -27,17 +27,8 @@ const STACK: usize = 256 << 10;
 /// stack is too small (Go): others may have registered one that is too small for this processor's
 /// registers, and the kernel kills for that.
 pub fn install() {
-    let (chosen, go) = config::with(|c| (c.signal, c.go));
-    let mut flags = signal::SA_SIGINFO | signal::SA_RESTORER | signal::SA_RESTART;
-    if go {
-        flags |= signal::SA_ONSTACK;
-    }
-    let action = Action {
-        handler: handler_address(),
-        flags,
-        restorer: (frame::restorer as *const ()).addr() as u64,
-        mask: !0,
-    };
+    let chosen = config::with(|c| c.signal);
+    let action = action();
     for number in [chosen, REQUEST_SIGNAL] {
         if number != 0 {
             // SAFETY: the handler may run at any time: it uses its own stack and data.
@@ -45,6 +36,21 @@ pub fn install() {
                 log::error!("signal {number} cannot ask for checkpoints: {e}");
             }
         }
+    }
+}
+
+/// What [`install`] installs.
+#[must_use]
+pub fn action() -> Action {
+    let mut flags = signal::SA_SIGINFO | signal::SA_RESTORER | signal::SA_RESTART;
+    if config::with(|c| c.go) {
+        flags |= signal::SA_ONSTACK;
+    }
+    Action {
+        handler: handler_address(),
+        flags,
+        restorer: (frame::restorer as *const ()).addr() as u64,
+        mask: !0,
     }
 }
 
@@ -69,23 +75,27 @@ pub struct Order {
 ///
 /// Called by the kernel's signal delivery, through [`frame::handler`].
 pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) {
-    let order = {
-        // SAFETY: SA_SIGINFO: the kernel put it there.
-        let info = unsafe { &*info };
+    let frame = Frame(context);
+    let now = if number == step::SIGNAL {
+        step::proceed(frame)
+    } else {
         let request = if number == REQUEST_SIGNAL {
-            match Request::received(info) {
-                Some(request) => Some(request),
+            // SAFETY: SA_SIGINFO: the kernel put it there.
+            let request = Request::received(unsafe { &*info });
+            if request.is_none() {
                 // The number is the C libraries' own: it may be meant for them.
-                None => return,
+                return;
             }
+            request
         } else {
             None
         };
-        Order {
-            frame: Frame(context),
-            request,
-        }
+        step::begin(frame, request)
     };
+    let Some(request) = now else {
+        return;
+    };
+    let order = Order { frame, request };
     // SAFETY: a new range.
     let place = unsafe { mm::map(0, STACK, mm::RW, mm::PRIVATE | mm::ANON | mm::NORESERVE, None) };
     let Ok(base) = place else {

@@ -26,7 +26,7 @@ use ckpt_format::limits;
 use ckpt_format::record::{Attributes, Machine, Mm, Program, Thread, Timers, Vdso};
 use ckpt_format::toc::kind;
 
-use crate::entry::InitialStack;
+use crate::entry::{AT_SYSINFO_EHDR, InitialStack};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::state::memory::{place, stage};
@@ -42,7 +42,6 @@ use refuge::Refuge;
 
 /// Exit status of a restore that failed, as of `env` and `timeout` that could not run a command.
 const FAILED: i32 = 125;
-const AT_SYSINFO_EHDR: usize = 33;
 
 /// What crosses from the process as it started to the copy of the runtime in the refuge.
 #[derive(Debug)]

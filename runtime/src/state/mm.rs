@@ -13,6 +13,9 @@ use crate::util::text::{decimal, trim_start};
 
 /// Reads the notes. `locked` is what [`lock_future`] found.
 pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
+    if !fs::has_proc() {
+        return Ok(without_proc(locked));
+    }
     let auxv = whole(arena, c"/proc/self/auxv", limits::AUXV)?;
     let stat = whole(arena, c"/proc/self/stat", 2048)?;
     // The name in parentheses may hold anything; the last one ends it.
@@ -47,6 +50,26 @@ pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
         lock_future: locked,
         auxv,
     })
+}
+
+/// What was seen at start, where /proc does not tell.
+fn without_proc<'a>(locked: u32) -> Mm<'a> {
+    let (code, start_break, auxv, stack) =
+        crate::config::with(|c| (c.code, c.start_break, c.auxv, c.stack));
+    let [sp, arg_start, arg_end, env_start, env_end] = stack.map(|a| a as u64);
+    let [(start_code, end_code), ..] = code.map(|(from, to)| (from as u64, to as u64));
+    let (place, len) = auxv;
+    // SAFETY: the vector on the initial stack, which stays where the kernel put it.
+    let auxv = unsafe { core::slice::from_raw_parts(place as *const u8, len) };
+    let (start_brk, brk) = (start_break as u64, mm::current_break() as u64);
+    Mm {
+        map: [
+            start_code, end_code, start_code, start_code, start_brk, brk, sp, arg_start, arg_end,
+            env_start, env_end,
+        ],
+        lock_future: locked,
+        auxv,
+    }
 }
 
 /// Was all memory to come locked (MCL_FUTURE)? The kernel does not tell, but a new mapping shows

@@ -55,22 +55,13 @@ impl Parked {
 /// Finds the vDSO of this process, by its address in the auxiliary vector, and moves it, data
 /// pages first, to where neither this process nor the image has anything.
 ///
-/// Its pages are told from their neighbours' by advice that the kernel refuses for special mappings
-/// only (VM_SPECIAL in madvise_vma_behavior, mm/madvise.c) and that changes nothing that matters to
-/// a process about to go. Its parts are mappings that can only be moved whole (special_mapping_split in mm/mmap.c gives
+/// Its parts are mappings that can only be moved whole (special_mapping_split in mm/mmap.c gives
 /// EINVAL for less), which is how their lengths are found: no file need be read.
 pub fn park(image: &Image<'_>, base: usize) -> Result<Parked> {
     if base == 0 {
         fail!("this process has no vDSO (vdso=0): not supported");
     }
-    let mut vvar = base;
-    while base - vvar < MOST * PAGE && special(vvar - PAGE) {
-        vvar -= PAGE;
-    }
-    let mut end = base;
-    while end - base < MOST * PAGE && special(end) {
-        end += PAGE;
-    }
+    let [vvar, _, end] = bounds(base);
     let to = hole::reserve(image, end - vvar)?;
     let mut at = vvar;
     while at < end {
@@ -92,9 +83,27 @@ pub fn park(image: &Image<'_>, base: usize) -> Result<Parked> {
     })
 }
 
+/// Where the vDSO's data pages begin, where it begins and where it ends, without /proc.
+#[must_use]
+pub fn bounds(base: usize) -> [usize; 3] {
+    if base == 0 {
+        return [0; 3];
+    }
+    let mut vvar = base;
+    while base - vvar < MOST * PAGE && special(vvar - PAGE) {
+        vvar -= PAGE;
+    }
+    let mut end = base;
+    while end - base < MOST * PAGE && special(end) {
+        end += PAGE;
+    }
+    [vvar, base, end]
+}
+
+/// Part of the vDSO or its data? Special mappings are those that cannot grow (VM_DONTEXPAND), for
+/// which mremap(2) has the same answer as for a range that is no single mapping.
 fn special(page: usize) -> bool {
-    const MADV_DODUMP: u32 = 17;
-    mm::advise(page, PAGE, MADV_DODUMP) == Err(Errno::INVAL)
+    mm::all_mapped(page, PAGE) && !mm::is_one_mapping(page, PAGE)
 }
 
 /// Puts a vDSO where the image's was.

@@ -323,3 +323,9 @@ pub fn may_enter(path: &CStr) -> SysResult<()> {
     // SAFETY: the kernel reads the string.
     unsafe { call!(__NR_access, path.as_ptr(), X_OK) }.map(drop)
 }
+
+/// Is there a /proc to ask about this process? Not in an empty chroot.
+#[must_use]
+pub fn has_proc() -> bool {
+    stat(c"/proc/self/maps").is_ok()
+}

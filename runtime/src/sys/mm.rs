@@ -158,6 +158,52 @@ pub fn read_own(pid: u32, from: usize, to: &mut [u8]) -> SysResult<usize> {
     unsafe { call!(__NR_process_vm_readv, pid, local.as_ptr(), 1, remote.as_ptr(), 1, 0) }
 }
 
+/// Writes own memory through the kernel: process_vm_writev(2) on itself.
+pub fn write_own(pid: u32, to: usize, from: &[u8]) -> SysResult<usize> {
+    let local = [from.as_ptr().expose_provenance(), from.len()];
+    let remote = [to, from.len()];
+    // SAFETY: used to write what stands there already.
+    unsafe { call!(__NR_process_vm_writev, pid, local.as_ptr(), 1usize, remote.as_ptr(), 1usize, 0usize) }
+}
+
+/// Is every page of the range mapped? msync(2) with MS_ASYNC, which does nothing but look.
+#[must_use]
+pub fn all_mapped(addr: usize, len: usize) -> bool {
+    const MS_ASYNC: u32 = 1;
+    // SAFETY: no effect.
+    unsafe { call!(__NR_msync, addr, len, MS_ASYNC) }.is_ok()
+}
+
+/// Does the range lie within one mapping? mremap(2) is asked to grow it by a page in place; should
+/// it do so, that page is given back.
+#[must_use]
+pub fn is_one_mapping(addr: usize, len: usize) -> bool {
+    // SAFETY: without MREMAP_MAYMOVE nothing moves.
+    match unsafe { call!(__NR_mremap, addr, len, len + 4096, 0usize) } {
+        Ok(_) => {
+            // SAFETY: the page that was just added.
+            let _ = unsafe { unmap(addr + len, 4096) };
+            true
+        }
+        Err(e) => e != super::Errno::FAULT,
+    }
+}
+
+/// Is the page part of a shared mapping? Only of those does mremap(2) make a second view.
+#[must_use]
+pub fn is_shared(page: usize) -> bool {
+    const MREMAP_MAYMOVE: u32 = 1;
+    // SAFETY: a new range.
+    match unsafe { call!(__NR_mremap, page, 0usize, 4096usize, MREMAP_MAYMOVE) } {
+        Ok(second) => {
+            // SAFETY: the view that was just made.
+            let _ = unsafe { unmap(second, 4096) };
+            true
+        }
+        Err(_) => false,
+    }
+}
+
 /// mincore(2): one byte a page, bit 0 set if the page is in memory. ENOMEM if part is not mapped.
 pub fn resident(addr: usize, pages: &mut [u8]) -> SysResult<()> {
     let len = pages.len() * 4096;

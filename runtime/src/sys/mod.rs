@@ -98,24 +98,40 @@ impl fmt::Debug for Errno {
 /// A system call's result.
 pub type SysResult<T> = Result<T, Errno>;
 
-/// Makes a system call.
+/// System calls by number of arguments: only registers that are used are set.
 ///
 /// # Safety
 ///
-/// The call may not break what Rust assumes of memory; see the wrapper that makes it.
-pub(crate) unsafe fn raw(nr: u32, args: [usize; 6]) -> SysResult<usize> {
-    let [a, b, c, d, e, f] = args;
-    let ret: isize;
-    // SAFETY: the convention of syscall(2) for x86-64; the effect is the caller's to answer for.
-    unsafe {
-        core::arch::asm!(
-            "syscall",
-            inlateout("rax") nr as usize => ret,
-            in("rdi") a, in("rsi") b, in("rdx") c, in("r10") d, in("r8") e, in("r9") f,
-            lateout("rcx") _, lateout("r11") _,
-            options(nostack)
-        );
+/// Of each: the call may not break what Rust assumes of memory; see the wrapper that makes it.
+macro_rules! raw {
+    ($name:ident $(, $arg:ident $reg:tt)*) => {
+        #[inline(always)]
+        pub(crate) unsafe fn $name(nr: u32 $(, $arg: usize)*) -> SysResult<usize> {
+            let ret: isize;
+            // SAFETY: the convention of syscall(2); the effect is the caller's to answer for.
+            unsafe {
+                core::arch::asm!(
+                    "syscall",
+                    inlateout("rax") nr as usize => ret,
+                    $(in($reg) $arg,)*
+                    lateout("rcx") _, lateout("r11") _,
+                    options(nostack)
+                );
+            };
+            result(ret)
+        }
     };
+}
+raw!(raw0);
+raw!(raw1, a "rdi");
+raw!(raw2, a "rdi", b "rsi");
+raw!(raw3, a "rdi", b "rsi", c "rdx");
+raw!(raw4, a "rdi", b "rsi", c "rdx", d "r10");
+raw!(raw5, a "rdi", b "rsi", c "rdx", d "r10", e "r8");
+raw!(raw6, a "rdi", b "rsi", c "rdx", d "r10", e "r8", f "r9");
+
+/// Tells errors from values: the last page of numbers is errors (syscalls(2)).
+fn result(ret: isize) -> SysResult<usize> {
     if (-4095..0).contains(&ret) {
         Err(Errno(-(ret as i32)))
     } else {
@@ -154,15 +170,23 @@ impl<T> Word for *mut T {
     }
 }
 
-/// `call!(NAME, arguments…)`: a system call by name, missing arguments zero.
+/// `call!(NAME, arguments…)`: a system call by name.
 macro_rules! call {
-    ($nr:ident $(, $arg:expr)* $(,)?) => {{
-        let given: &[usize] = &[$($crate::sys::Word::word($arg)),*];
-        let mut args = [0usize; 6];
-        for (slot, value) in args.iter_mut().zip(given) {
-            *slot = *value;
-        }
-        $crate::sys::raw($crate::sys::k::$nr, args)
-    }};
+    (@ $raw:ident $nr:ident $(, $arg:expr)*) => {
+        $crate::sys::$raw($crate::sys::k::$nr $(, $crate::sys::Word::word($arg))*)
+    };
+    ($nr:ident) => { $crate::sys::call!(@ raw0 $nr) };
+    ($nr:ident, $a:expr) => { $crate::sys::call!(@ raw1 $nr, $a) };
+    ($nr:ident, $a:expr, $b:expr) => { $crate::sys::call!(@ raw2 $nr, $a, $b) };
+    ($nr:ident, $a:expr, $b:expr, $c:expr) => { $crate::sys::call!(@ raw3 $nr, $a, $b, $c) };
+    ($nr:ident, $a:expr, $b:expr, $c:expr, $d:expr) => {
+        $crate::sys::call!(@ raw4 $nr, $a, $b, $c, $d)
+    };
+    ($nr:ident, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr) => {
+        $crate::sys::call!(@ raw5 $nr, $a, $b, $c, $d, $e)
+    };
+    ($nr:ident, $a:expr, $b:expr, $c:expr, $d:expr, $e:expr, $f:expr) => {
+        $crate::sys::call!(@ raw6 $nr, $a, $b, $c, $d, $e, $f)
+    };
 }
 pub(crate) use call;

@@ -19,7 +19,7 @@ pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Gu
     let mut dump = Dump {
         out,
         bounce: arena.bytes(BOUNCE, PAGE)?,
-        map: PageMap::open()?,
+        map: if crate::sys::fs::has_proc() { Some(PageMap::open()?) } else { None },
         guards: List::new(1 << 20)?,
         pid: process::id(),
     };
@@ -41,7 +41,8 @@ pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Gu
 struct Dump<'d, 'o> {
     out: &'d mut Output<'o>,
     bounce: &'d mut [u8],
-    map: PageMap,
+    /// None without /proc, where all is read that can be read.
+    map: Option<PageMap>,
     guards: List<Guard>,
     pid: u32,
 }
@@ -49,9 +50,12 @@ struct Dump<'d, 'o> {
 impl Dump<'_, '_> {
     /// Pages that the program wrote, read in place.
     fn private(&mut self, area: &Area, anonymous: bool) -> Result<()> {
+        let Some(map) = &self.map else {
+            return self.file(area);
+        };
         let mut opened = None;
         let (out, guards) = (&mut *self.out, &mut self.guards);
-        self.map.visit(area.start, area.end, |start, end, categories| {
+        map.visit(area.start, area.end, |start, end, categories| {
             if categories & is::GUARD != 0 {
                 return guards.push(Guard {
                     start: start as u64,

@@ -33,13 +33,10 @@ pub unsafe fn clear(
         }))
         .chain(keep.iter().map(|&(at, len)| (at as u64, len as u64)));
     let mut used = 0;
-    for ((at, len), slot) in ranges.filter(|r| r.0 != 0).zip(all.chunks_exact_mut(2)) {
-        slot.copy_from_slice(&[at, at + len]);
-        used += 2;
+    for (at, len) in ranges.filter(|r| r.0 != 0) {
+        insert(all, &mut used, at, at + len);
     }
-    let kept = all.get_mut(..used).unwrap_or(&mut []);
-    // Pairs of (start, end), disjoint: sorting the numbers sorts the pairs.
-    kept.sort_unstable();
+    let kept = all.get(..used * 2).unwrap_or(&[]);
     let mut floor = 0;
     let ends = [TASK_END, TASK_END];
     for pair in kept.chunks_exact(2).chain(core::iter::once(&ends[..])) {
@@ -52,6 +49,19 @@ pub unsafe fn clear(
         floor = floor.max(end);
     }
     Ok(())
+}
+
+/// Inserts a range into a sorted list of them. Most come in order, so this is quick.
+fn insert(list: &mut [u64], used: &mut usize, start: u64, end: u64) {
+    let mut at = *used;
+    while at > 0 && list.get(at * 2 - 2).is_some_and(|&before| before > start) {
+        at -= 1;
+    }
+    list.copy_within(at * 2..*used * 2, at * 2 + 2);
+    if let Some(slot) = list.get_mut(at * 2..at * 2 + 2) {
+        slot.copy_from_slice(&[start, end]);
+    }
+    *used += 1;
 }
 
 /// Moves everything to its address.
