@@ -365,6 +365,41 @@ int main(int argc, char **argv) {
     pair.all_tools();
 }
 
+/// No libc, no section for its headers to be in, and a segment of zeros at an odd offset.
+#[test]
+fn bare_assembly() {
+    let dir = dir();
+    let source = r#"
+.globl _start
+_start: mov $1, %eax
+        mov $1, %edi
+        lea text(%rip), %rsi
+        mov $12, %edx
+        syscall
+        mov zeros+8000(%rip), %edi
+        add $42, %edi
+        mov $231, %eax
+        syscall
+text:   .ascii "hello 2 6 a\n"
+.bss
+zeros:  .skip 9000
+"#;
+    fs::write(dir.path().join("app.s"), source).expect("source");
+    must(
+        dir.path(),
+        "gcc -nostdlib -static -Wl,--build-id=none app.s -o app",
+    );
+    let app = dir.path().join("app");
+    let mut file = fs::read(&app).expect("the program");
+    let zeros = segments(&file).iter().position(|s| s[0] == 1 && s[5] == 0);
+    let at = 64 + 56 * zeros.expect("a segment of zeros") + 8;
+    file[at] ^= 8;
+    fs::write(&app, file).expect("the program");
+    Pair::patch(dir, ["in-place", "slack", "static"])
+        .keeps_its_behaviour()
+        .runs_on_old_kernels();
+}
+
 // ---- musl ----
 
 /// Links what `musl-gcc` cannot: `line` is a linker with its options.

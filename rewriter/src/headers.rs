@@ -291,19 +291,20 @@ fn check_loads(segments: &[Segment]) -> Result<()> {
                 s.align
             )));
         }
-        if s.vaddr % PAGE != s.offset % PAGE {
+        // Of a segment without bytes the kernel does not map the file.
+        if s.filesz > 0 && s.vaddr % PAGE != s.offset % PAGE {
             return Err(PatchError::malformed(format!(
                 "program header {i}: p_vaddr {:#x} and p_offset {:#x} differ within a page",
                 s.vaddr, s.offset
             )));
         }
-        if any && s.vaddr < end {
+        if any && s.memsz > 0 && s.vaddr < end {
             return Err(PatchError::malformed(format!(
                 "program header {i}: PT_LOAD at {:#x} does not come after the one before, which ends at {end:#x}",
                 s.vaddr
             )));
         }
-        end = s.mem_end();
+        end = end.max(s.mem_end());
         any = true;
     }
     if !any {

@@ -118,6 +118,10 @@ fn duplicate_note(headers: &Headers) -> Option<usize> {
 
 /// Whether the segment that brings the table into memory can bring 56 bytes more.
 fn can_grow(input: &Input, headers: &Headers, gap: (u64, u64)) -> bool {
+    let begins_in_it = |s: &Segment| s.filesz > 0 && gap.0 <= s.offset && s.offset < gap.1;
+    if headers.loads().any(begins_in_it) {
+        return false;
+    }
     let Some(holder) = holder(headers) else {
         return gap.1 <= input.len;
     };

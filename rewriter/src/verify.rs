@@ -135,8 +135,10 @@ fn same_segments(table: &[ProgramHeader], plan: &Plan) -> Result<()> {
 /// which replaces padding.
 fn loads(headers: &Headers, table: &[ProgramHeader], plan: &Plan) -> Result<()> {
     let loads: Vec<_> = table.iter().filter(|p| p.p_type == PT_LOAD).collect();
-    let ascend = loads.windows(2).all(|w| {
-        w[0].p_vaddr + w[0].p_memsz <= w[1].p_vaddr && w[0].p_vaddr % PAGE == w[0].p_offset % PAGE
+    let used: Vec<_> = loads.iter().filter(|p| p.p_memsz > 0).collect();
+    let ascend = used.windows(2).all(|w| {
+        let congruent = w[0].p_vaddr % PAGE == w[0].p_offset % PAGE;
+        w[0].p_vaddr + w[0].p_memsz <= w[1].p_vaddr && (congruent || w[0].p_filesz == 0)
     });
     check(ascend, "order of PT_LOAD segments")?;
     let ours = loads.last().is_some_and(|p| {

@@ -42,7 +42,8 @@ pub const OFF_RESTORE_FLAG: usize = 1152;
 pub const OFF_CHECKPOINT_FLAG: usize = 1280;
 /// Room for a reserved argument's name with its NUL.
 pub const FLAG_NAME_MAX: usize = 128;
-/// From here to [`PAGE`] the rewriter may put `.interp` and notes that had to move.
+/// From here to [`PAGE`] the rewriter may put what had to move: `.interp`, notes, dynamic tables or
+/// the program headers.
 pub const OFF_MOVED: usize = 1536;
 
 /// The program is Go: its stacks are small, so handlers must use the alternate stack.
