@@ -11,7 +11,7 @@ use crate::image::name;
 use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::{
-    attributes, children, files, machine, memory, mm, signals, thread, timers, vdso,
+    attributes, children, files, machine, memory, mm, rseq, signals, thread, timers, vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -38,7 +38,9 @@ pub fn take(order: &Order) -> Result<PathText> {
     log::debug!("checkpoint to {path}");
     // What the restored program will find in its settings; taken back in the one that goes on.
     config::with(|c| c.generation += 1);
-    let result = write(order, path, sequence);
+    let dumpable = attributes::Visible::make();
+    let result = write(order, path, sequence, &dumpable);
+    drop(dumpable);
     config::with(|c| c.generation -= 1);
     result
 }
@@ -52,15 +54,25 @@ fn refuse_company() -> Result<()> {
     timers::refuse_posix()
 }
 
-fn write(order: &Order, path: PathText, sequence: u32) -> Result<PathText> {
+fn write(
+    order: &Order,
+    path: PathText,
+    sequence: u32,
+    dumpable: &attributes::Visible,
+) -> Result<PathText> {
     let arena = Arena::new(ARENA)?;
     let files = files::collect()?;
-    let space = memory::collect()?;
+    let space = memory::collect(&files)?;
     let thread = thread::collect(order.frame)?;
+    let _pause = rseq::Pause::begin(rseq::Rseq {
+        area: thread.rseq,
+        len: thread.rseq_len,
+        signature: thread.rseq_sig,
+    });
     let machine = machine::collect(&arena)?;
     let vdso = vdso::collect(&arena, &space)?;
     let notes = mm::collect(&arena, mm::lock_future(space.flags_of_new))?;
-    let attributes = attributes::collect(&arena)?;
+    let attributes = attributes::collect(&arena, dumpable)?;
     let actions = signals::actions()?;
     let program = program(&arena, sequence)?;
     let pending = signals::collect_pending()?;

@@ -75,6 +75,7 @@ pub struct Order {
 ///
 /// Called by the kernel's signal delivery, through [`frame::handler`].
 pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) {
+    own::renew(config::with(|c| c.generation));
     let frame = Frame(context);
     let now = if number == step::SIGNAL {
         step::proceed(frame)

@@ -30,8 +30,35 @@ const NAMES: [&str; LIMITS] = [
 /// gets what this one allows.
 const OF_HOST: [&str; 2] = ["NPROC", "SIGPENDING"];
 
+/// A process that is not dumpable (a service that keeps secrets) may not read half of its own
+/// /proc; it is made so for the moment of a checkpoint.
+#[derive(Debug)]
+pub struct Visible(u32);
+
+impl Visible {
+    /// Makes the process dumpable, and notes what it was.
+    #[must_use]
+    pub fn make() -> Self {
+        let was = process::control(GET_DUMPABLE, 0, 0).unwrap_or(1) as u32;
+        if was != 1 {
+            // What stays unreadable shows where it is read.
+            let _ = process::control(SET_DUMPABLE, 1, 0);
+        }
+        Self(was)
+    }
+}
+
+impl Drop for Visible {
+    fn drop(&mut self) {
+        if self.0 != 1 {
+            // 2 cannot be set by a process; 0 is the stricter of what can.
+            let _ = process::control(SET_DUMPABLE, 0, 0);
+        }
+    }
+}
+
 /// Reads them. `arena` holds the working directory's name.
-pub fn collect(arena: &Arena) -> Result<Attributes<'_>> {
+pub fn collect<'a>(arena: &'a Arena, visible: &Visible) -> Result<Attributes<'a>> {
     let umask = process::set_umask(0);
     process::set_umask(umask);
     let mut soft = [0; LIMITS];
@@ -47,7 +74,7 @@ pub fn collect(arena: &Arena) -> Result<Attributes<'_>> {
         personality: process::personality(!0).or_fail(format_args!("cannot read personality"))?,
         subreaper: ask(GET_SUBREAPER),
         no_new_privs: get(GET_NO_NEW_PRIVS),
-        dumpable: get(GET_DUMPABLE),
+        dumpable: visible.0,
         thp_disable: get(GET_THP_DISABLE),
         soft,
         hard,

@@ -92,3 +92,27 @@ pub fn restore(rseq: &Rseq) -> Result<()> {
     unsafe { thread::rseq(rseq.area, rseq.len, 0, rseq.signature) }
         .or_fail(format_args!("cannot register restartable sequences"))
 }
+
+/// While it lives, the kernel does not write into the thread's area, which it otherwise does at
+/// every preemption: a page must not change between its checksum and its way into the image.
+#[derive(Debug)]
+pub struct Pause(Rseq);
+
+impl Pause {
+    /// Takes the registration back for a while.
+    #[must_use]
+    pub fn begin(rseq: Rseq) -> Self {
+        if rseq.area != 0 {
+            // SAFETY: the kernel only forgets.
+            let _ = unsafe { thread::rseq(rseq.area, rseq.len, UNREGISTER, rseq.signature) };
+        }
+        Self(rseq)
+    }
+}
+
+impl Drop for Pause {
+    fn drop(&mut self) {
+        // What was registered before can be registered again.
+        let _ = restore(&self.0);
+    }
+}

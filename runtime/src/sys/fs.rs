@@ -329,3 +329,21 @@ pub fn may_enter(path: &CStr) -> SysResult<()> {
 pub fn has_proc() -> bool {
     stat(c"/proc/self/maps").is_ok()
 }
+
+/// pipe2(2), close-on-exec: the end to read from and the one to write to.
+pub fn pipe() -> SysResult<(Fd, Fd)> {
+    let mut ends = [0i32; 2];
+    // SAFETY: the kernel writes both numbers.
+    unsafe { call!(__NR_pipe2, ends.as_mut_ptr(), O_CLOEXEC) }?;
+    Ok((Fd(ends[0]), Fd(ends[1])))
+}
+
+/// socketpair(2) of Unix stream sockets, close-on-exec.
+pub fn socket_pair() -> SysResult<(Fd, Fd)> {
+    const AF_UNIX: u32 = 1;
+    const SOCK_STREAM: u32 = 1;
+    let mut ends = [0i32; 2];
+    // SAFETY: the kernel writes both numbers.
+    unsafe { call!(__NR_socketpair, AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, ends.as_mut_ptr()) }?;
+    Ok((Fd(ends[0]), Fd(ends[1])))
+}

@@ -7,10 +7,10 @@
 use core::cell::Cell;
 
 use crate::error::{Result, fail};
-use crate::sys::mm;
+use crate::sys::{Errno, mm};
 use crate::util::own;
 
-const STEP: usize = 1 << 20;
+const STEP: usize = 256 << 10;
 
 /// A region from which memory is taken and never given back singly.
 #[derive(Debug)]
@@ -23,23 +23,27 @@ pub struct Arena {
 }
 
 impl Arena {
-    /// Reserves up to `want` bytes, less where the address space is limited (RLIMIT_AS).
+    /// Reserves `want` bytes, or less where address space is limited (RLIMIT_AS) or where every
+    /// new mapping counts as locked memory (MCL_FUTURE and RLIMIT_MEMLOCK).
     pub fn new(want: usize) -> Result<Self> {
-        let mut len = want;
-        while len >= STEP {
-            if let Ok(base) = mm::reserve(len) {
-                own::claim(base, len);
-                return Ok(Self {
-                    base,
-                    len,
-                    used: Cell::new(0),
-                    open: Cell::new(0),
-                    owned: true,
-                });
+        let mut why = Errno::NOMEM;
+        for most in [usize::MAX, 4 << 20, 256 << 10] {
+            let len = want.min(most);
+            match mm::reserve(len) {
+                Ok(base) => {
+                    own::claim(base, len);
+                    return Ok(Self {
+                        base,
+                        len,
+                        used: Cell::new(0),
+                        open: Cell::new(0),
+                        owned: true,
+                    });
+                }
+                Err(e) => why = e,
             }
-            len /= 2;
         }
-        fail!("no address space left for the checkpoint's own use ({want} bytes)")
+        fail!("no memory for the checkpoint's own use ({want} bytes; RLIMIT_AS, RLIMIT_MEMLOCK): {why}")
     }
 
     /// Uses a region that the caller reserved without access and will unmap.
@@ -52,6 +56,12 @@ impl Arena {
             open: Cell::new(0),
             owned: false,
         }
+    }
+
+    /// Bytes that can still be taken.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.len - self.used.get()
     }
 
     /// First address and length, for leaving it out of an image.

@@ -15,7 +15,7 @@ pub struct List<T> {
 impl<T: Plain> List<T> {
     /// An empty list with address space for `most` records.
     pub fn new(most: usize) -> Result<Self> {
-        let arena = Arena::new((most * size_of::<T>()).next_multiple_of(1 << 20))?;
+        let arena = Arena::new((most * size_of::<T>()).next_multiple_of(4096))?;
         Ok(Self {
             arena,
             len: 0,

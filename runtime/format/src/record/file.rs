@@ -11,7 +11,8 @@ pub mod file_kind {
     pub const DIRECTORY: u32 = 1;
     /// A character device that has no state of its own (/dev/null and the like), or /dev/tty.
     pub const DEVICE: u32 = 2;
-    /// A standard stream: becomes the restoring command's descriptor `stream`.
+    /// A standard stream, or another terminal, pipe or socket that the program was started with:
+    /// becomes the restoring command's descriptor `stream`.
     pub const STREAM: u32 = 3;
     /// A regular file without a name; its contents are in the image.
     pub const DELETED: u32 = 4;
@@ -31,7 +32,7 @@ record! {
         kind: u32,
         /// O_* flags as F_GETFL gives them.
         flags: u32,
-        /// For [`file_kind::STREAM`], 0 to 2.
+        /// For [`file_kind::STREAM`], whose descriptor it becomes; else zero.
         stream: u32,
         /// File type and permissions, as `st_mode`.
         mode: u32,
@@ -59,7 +60,7 @@ impl File<'_> {
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
         let known = self.kind <= file_kind::PATH
-            && self.stream <= if stream { 2 } else { 0 }
+            && self.stream < if stream { limits::DESCRIPTORS } else { 1 }
             && self.flags & ONCE == 0
             && (0..=64).contains(&self.owner_signal);
         let path = self.path.len() <= limits::PATH

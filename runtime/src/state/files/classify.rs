@@ -78,13 +78,9 @@ impl Seen<'_> {
     }
 
     /// Decides, or refuses by name.
-    pub(super) fn fate(
-        &self,
-        streams: Streams,
-        taken: &[Option<(u64, u64, u32)>; 3],
-    ) -> Result<Fate> {
+    pub(super) fn fate(&self, streams: Streams) -> Result<Fate> {
         if self.may_be_stream() {
-            let which = stream::which(self.fd, &self.stat, self.flags, streams, taken);
+            let which = stream::which(self.fd, &self.stat, self.flags, streams);
             if let Some(n) = which {
                 return Ok(Fate::stream(n, self.link));
             }

@@ -24,7 +24,6 @@ pub fn collect() -> Result<Files> {
     };
     let mut collector = Collector {
         files,
-        taken: [None; 3],
         has_proc: true,
     };
     match fs::open(c"/proc/self/fd", fs::O_RDONLY | fs::O_DIRECTORY, 0) {
@@ -37,8 +36,6 @@ pub fn collect() -> Result<Files> {
 
 struct Collector {
     files: Files,
-    /// The standard streams that the program has at their own descriptors.
-    taken: [Option<(u64, u64, u32)>; 3],
     has_proc: bool,
 }
 
@@ -119,7 +116,7 @@ impl Collector {
             flags,
             link,
         };
-        let fate = seen.fate(self.files.streams, &self.taken)?;
+        let fate = seen.fate(self.files.streams)?;
         if fate.kind == file_kind::STREAM {
             return self.stream(&seen, &fate);
         }
@@ -131,12 +128,8 @@ impl Collector {
     }
 
     fn stream(&mut self, seen: &Seen<'_>, fate: &Fate) -> Result<u32> {
-        if seen.fd as u32 == fate.stream
-            && let Some(slot) = self.taken.get_mut(fate.stream as usize)
-        {
-            *slot = Some((seen.stat.st_dev, seen.stat.st_ino, seen.flags));
-        }
-        if seen.fd > 2 {
+        // A copy of another is no stream of its own.
+        if seen.fd as u32 != fate.stream {
             let of = |known: &Known| (known.kind, known.stream) == (fate.kind, fate.stream);
             if let Some(n) = self.files.book.files().iter().position(of) {
                 return Ok(n as u32);

@@ -83,6 +83,12 @@ impl Files {
         (files.len() as u32, descriptors.len() as u32)
     }
 
+    /// Does a descriptor lead to the file with this inode?
+    #[must_use]
+    pub fn leads_to(&self, ino: u64) -> bool {
+        self.book.files().iter().any(|known| self.book.record(known).ino == ino)
+    }
+
     /// Most bytes that the two sections take.
     #[must_use]
     pub fn bounds(&self) -> (usize, usize) {

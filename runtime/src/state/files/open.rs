@@ -5,6 +5,7 @@ use ckpt_format::toc::kind;
 
 use super::parking::Parking;
 use super::remake::Remade;
+use super::stream;
 use super::{F_GETFD, F_GETFL, F_SETFD, F_SETFL, F_SETOWN, F_SETSIG, FD_CLOEXEC};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use crate::error::{Context, Error, Result, fail};
@@ -70,7 +71,7 @@ struct Opener<'a> {
 impl Opener<'_> {
     fn one(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<i32> {
         let opened = match file.kind {
-            file_kind::STREAM => return self.stream(fd, file.stream),
+            file_kind::STREAM => return self.stream(fd, file),
             file_kind::DELETED => self.remade.open(number, fd, file)?,
             file_kind::DEVICE => open_device(fd, file)?,
             file_kind::PATH => open_path(fd, file)?,
@@ -80,15 +81,27 @@ impl Opener<'_> {
         self.parking.keep(opened, fd).or_fail(format_args!("descriptor {fd}: no number for it"))
     }
 
-    /// A standard stream of the restoring command's; /dev/null for one that it does not have.
-    fn stream(&mut self, fd: u32, stream: u32) -> Result<i32> {
+    /// A stream of the restoring command's; /dev/null for a standard one that it does not have.
+    fn stream(&mut self, fd: u32, file: &File<'_>) -> Result<i32> {
+        let stream = file.stream;
         let what = format_args!("descriptor {fd}: standard stream {stream}");
         let source = stream as i32;
-        if fs::control(source, F_GETFD, 0).is_ok() {
+        let here = fs::stat_fd(source);
+        if stream <= 2 {
+            if here.is_ok() {
+                return self.parking.keep_copy(source, fd).or_fail(what);
+            }
+            let null = fs::open(c"/dev/null", fs::O_RDWR, 0).or_fail(what)?;
+            return self.parking.keep(null, fd).or_fail(what);
+        }
+        // Only of the same kind: a number above 2 may be anything in another command.
+        let access = file.flags & fs::O_ACCMODE;
+        let now = fs::control(source, F_GETFL, 0).unwrap_or(0) as u32 & fs::O_ACCMODE;
+        if here.is_ok_and(|s| s.st_mode & S_IFMT == file.mode & S_IFMT) && now == access {
             return self.parking.keep_copy(source, fd).or_fail(what);
         }
-        let null = fs::open(c"/dev/null", fs::O_RDWR, 0).or_fail(what)?;
-        self.parking.keep(null, fd).or_fail(what)
+        let orphan = stream::orphan(file.mode, access).or_fail(what)?;
+        self.parking.keep(orphan, fd).or_fail(what)
     }
 }
 

@@ -5,6 +5,7 @@ use ckpt_format::record::{vma_flag, vma_kind};
 use super::smaps::refused;
 use super::{Area, Source, Space};
 use crate::error::{Result, fail};
+use crate::state::files::Files;
 use crate::sys::{fs, mm, process};
 use crate::util::text::{PathText, Show};
 
@@ -13,12 +14,12 @@ use crate::util::text::{PathText, Show};
 const SMALL: u64 = 1 << 20;
 
 /// Decides about every mapping.
-pub fn all(space: &mut Space) -> Result<()> {
+pub fn all(space: &mut Space, files: &Files) -> Result<()> {
     for n in 0..space.areas.as_slice().len() {
         let Some(&area) = space.areas.as_slice().get(n) else {
             break;
         };
-        let mut area = decide(space, area)?;
+        let mut area = decide(space, area, files)?;
         if area.kind == vma_kind::SHARED_ANON {
             area.object = object(space, n, &area);
         }
@@ -40,7 +41,7 @@ fn object(space: &Space, n: usize, area: &Area) -> u32 {
         .unwrap_or(0)
 }
 
-fn decide(space: &Space, mut area: Area) -> Result<Area> {
+fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
     let name = space.name(&area);
     let (start, end) = (area.start, area.end);
     for (bit, what) in [
@@ -82,7 +83,7 @@ fn decide(space: &Space, mut area: Area) -> Result<Area> {
             area.kind = vma_kind::SHARED_ANON;
             area.source = Source::Object;
         }
-        [b'/', ..] => return file(space, area),
+        [b'/', ..] => return file(space, area, files),
         _ => fail!("mapping {start:x}-{end:x}: {}: not carried", Show(name)),
     }
     area.name = (
@@ -98,7 +99,7 @@ fn label(name: &[u8], prefix: &[u8]) -> Option<core::ops::Range<u32>> {
     Some(prefix.len() as u32..name.len() as u32 - 1)
 }
 
-fn file(space: &Space, mut area: Area) -> Result<Area> {
+fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
     const S_IFMT: u32 = 0o170_000;
     const S_IFREG: u32 = 0o100_000;
     const S_IFCHR: u32 = 0o020_000;
@@ -112,18 +113,20 @@ fn file(space: &Space, mut area: Area) -> Result<Area> {
     let Some(stat) = stat else {
         // No name any more, or another file has it.
         if area.shared {
-            let what = if name.starts_with(b"/SYSV") {
-                "System V shared memory"
-            } else if name.starts_with(b"/memfd:") {
-                "memory file"
-            } else {
-                "shared mapping of a deleted file"
-            };
-            fail!("mapping {start:x}-{end:x}: {what} {shown}: not carried");
+            if name.starts_with(b"/SYSV") {
+                fail!("mapping {start:x}-{end:x}: System V shared memory {shown}: not carried");
+            }
+            // Nobody can open it again, so it is shared memory with contents, unless a descriptor
+            // leads to it: what is written through one must show in the other.
+            if files.leads_to(area.ino) {
+                fail!("mapping {start:x}-{end:x}: shared mapping of deleted file {shown}, which is open too: not carried");
+            }
+            area.kind = vma_kind::SHARED_ANON;
+        } else {
+            area.kind = vma_kind::ANON;
+            area.offset = 0;
         }
-        area.kind = vma_kind::ANON;
         area.source = Source::WholeFile;
-        area.offset = 0;
         area.name.1 = 0;
         return Ok(area);
     };

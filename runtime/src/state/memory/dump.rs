@@ -18,7 +18,7 @@ const BOUNCE: usize = 512 << 10;
 pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Guard>> {
     let mut dump = Dump {
         out,
-        bounce: arena.bytes(BOUNCE, PAGE)?,
+        bounce: arena.bytes(BOUNCE.min(arena.left() / 4 & !(PAGE - 1)), PAGE)?,
         map: if crate::sys::fs::has_proc() { Some(PageMap::open()?) } else { None },
         guards: List::new(1 << 20)?,
         pid: process::id(),
@@ -80,13 +80,13 @@ impl Dump<'_, '_> {
         Ok(())
     }
 
-    /// All pages of a private view of a file, copied by the kernel: it may end anywhere, and
-    /// touching a page beyond its end would raise SIGBUS.
+    /// All pages of a view of a file, copied by the kernel: it may end anywhere, and touching a
+    /// page beyond its end would raise SIGBUS.
     fn file(&mut self, area: &Area) -> Result<()> {
         let opened = Readable::make(area)?;
         let mut at = area.start;
         while at < area.end {
-            let want = (area.end - at).min(BOUNCE);
+            let want = (area.end - at).min(self.bounce.len());
             let room = self.bounce.get_mut(..want).unwrap_or(&mut []);
             let got = match mm::read_own(self.pid, at, room) {
                 Ok(n) => n,
@@ -95,9 +95,15 @@ impl Dump<'_, '_> {
             };
             let pages = got / PAGE;
             let data = self.bounce.as_ptr().addr();
-            let sparse = area.kind == vma_kind::ANON;
+            let sparse = area.kind != vma_kind::CARRIED;
+            let (owner, place) = if area.kind == vma_kind::SHARED_ANON {
+                let offset = area.offset + (at - area.start) as u64;
+                (Owner::Object(area.object), offset)
+            } else {
+                (Owner::Memory, at as u64)
+            };
             // SAFETY: the bounce buffer is not changed before the flush.
-            unsafe { self.out.pages(Owner::Memory, data, at as u64, pages, sparse)? };
+            unsafe { self.out.pages(owner, data, place, pages, sparse)? };
             self.out.flush()?;
             if got < want {
                 break;

@@ -18,6 +18,7 @@ use ckpt_format::codec::Writer;
 use ckpt_format::record::Vma;
 
 use crate::error::Result;
+use crate::state::files::Files;
 use crate::util::arena::Plain;
 use crate::util::list::List;
 
@@ -148,12 +149,12 @@ impl Space {
 }
 
 /// What the process has mapped, each mapping with its fate decided; refuses by name what cannot
-/// be carried.
-pub fn collect() -> Result<Space> {
+/// be carried. `files` are the open ones.
+pub fn collect(files: &Files) -> Result<Space> {
     if !crate::sys::fs::has_proc() {
         return probe::read();
     }
     let mut space = smaps::read()?;
-    classify::all(&mut space)?;
+    classify::all(&mut space, files)?;
     Ok(space)
 }
