@@ -114,7 +114,7 @@ fn refused(sample: &str, variant: &str, link: Link, words: &[&str]) -> Result<()
     ensure!(ask.stdout.is_empty(), "--checkpoint printed something");
     is_refusal(&message, words)?;
     no_image(&scratch)?;
-    wait_for_state(&mut process, &before, "after a refused request")?;
+    wait_for_state(&mut process, &before, &[], "after a refused request")?;
 
     // The signal has nobody else to tell: the program's own standard error.
     process.signal(Signal::USR2)?;

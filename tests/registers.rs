@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use ckpt_tests::{Launch, Link, PASS, Process, Sample, Scratch, checkpoint, patch, wait_until};
+use ckpt_tests::{
+    Launch, Link, PASS, Process, Sample, Scratch, checkpoint, patch, wait_for_runtime, wait_until,
+};
 use rustix::process::Signal;
 
 /// A run of `samples/fpu/live.c`; images go to memory, for there are many.
@@ -89,13 +91,7 @@ fn restore(link: Link, times: u32) -> Result<()> {
         })?;
         process.kill()?;
         process = live.launch.restore(&image).start()?;
-        // It must have taken over before it can be asked again; its name and nothing else tells.
-        let stat = format!("/proc/{}/cmdline", process.pid());
-        wait_until("the restored program", || {
-            process.check_alive()?;
-            let line = fs::read(&stat)?;
-            Ok(!line.is_empty() && !line.windows(9).any(|word| word == b"--restore"))
-        })?;
+        wait_for_runtime(&mut process)?;
         fs::remove_file(&image)?;
     }
     live.finish(&mut process, times)

@@ -178,11 +178,11 @@ fn goes_on(case: &Case) -> Result<()> {
     let before = look_settled(&mut process)?;
     if case.sample.ask == Ask::Either {
         checkpoint_by_signal(&mut process, run.scratch.path())?;
-        wait_for_state(&mut process, &before, "after a checkpoint by signal")?;
+        wait_for_state(&mut process, &before, &[], "after a checkpoint by signal")?;
     }
     let image = run.image("by-command.img");
     checkpoint(&run.launch.program, process.pid(), &image, false)?;
-    wait_for_state(&mut process, &before, "after a checkpoint by command")?;
+    wait_for_state(&mut process, &before, &[], "after a checkpoint by command")?;
     let size = fs::metadata(&image)?.len();
     if let Some(most) = case.sample.max_image {
         ensure!(size <= most, "the image has {size} bytes, more than {most}");
@@ -206,7 +206,7 @@ fn restored(case: &Case) -> Result<()> {
         process.kill()?;
         process = run.launch.restore(&image).start()?;
         let when = format!("after restore {generation}");
-        wait_for_state(&mut process, &before, &when)?;
+        wait_for_state(&mut process, &before, &case.sample.unseen, &when)?;
         fs::remove_file(&image)?;
     }
     run.go("restored")?;

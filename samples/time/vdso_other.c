@@ -1,6 +1,8 @@
 // An image from a kernel with another vDSO. The sample makes one: it overwrites the body of every vDSO
 // function, so that it gives a made-up time. After a restore the saved pointers must reach the running
 // kernel's functions; as long as it is not restored, the made-up ones are its own business.
+//#Unseen: memory
+// (The running kernel's vDSO lies elsewhere after the restore, and what was one is plain memory.)
 #include "vdso.h"
 #include <sys/time.h>
 

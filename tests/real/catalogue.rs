@@ -141,23 +141,7 @@ fn readers() -> Vec<Real> {
             ],
             ..PLAIN
         },
-        // There is nothing but the program and its input: no /proc, no /dev, no library.
-        Real {
-            name: "busybox_in_an_empty_chroot",
-            file_name: "busybox",
-            program: |_| installed("/bin/busybox"),
-            prepare: |scratch| text(scratch, 40),
-            args: &[
-                "sha512sum",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-            ],
+    ],
             chroot: true,
             ..PLAIN
         },
@@ -265,6 +249,15 @@ fn compiled() -> Vec<Real> {
             file_name: "digits",
             program: |scratch| build(scratch, &["musl-gcc", "-O1", "-static"], "digits.c"),
             args: &["6200"],
+            ..PLAIN
+        },
+        // There is nothing but the program: no /proc, no /dev, no library.
+        Real {
+            name: "musl_static_in_an_empty_chroot",
+            file_name: "digits",
+            program: |scratch| build(scratch, &["musl-gcc", "-O1", "-static"], "digits.c"),
+            args: &["6200"],
+            chroot: true,
             ..PLAIN
         },
         Real {

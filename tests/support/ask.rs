@@ -70,3 +70,22 @@ pub fn checkpoint_by_signal(process: &mut Process, dir: &Path) -> Result<PathBuf
     })?;
     found.context("no image")
 }
+
+/// Waits until the program takes requests: since its start, or again after a restore. Its runtime has
+/// caught SIGUSR2 then; before, the signal would end it. For programs that leave SIGUSR2 alone.
+pub fn wait_for_runtime(process: &mut Process) -> Result<()> {
+    const USR2: u64 = 1 << (12 - 1);
+    let path = format!("/proc/{}/status", process.pid());
+    wait_until("the runtime to catch SIGUSR2", || {
+        process.check_alive()?;
+        let status = fs::read_to_string(&path)?;
+        let set = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .and_then(|value| u64::from_str_radix(value.trim(), 16).ok())
+                .unwrap_or(0)
+        };
+        Ok(set("SigCgt:") & USR2 != 0 && set("SigBlk:") & USR2 == 0)
+    })
+}

@@ -72,6 +72,8 @@ pub struct Sample {
     pub max_image: Option<u64>,
     /// `//#Generations:` how often it is killed and restored in a row.
     pub generations: u32,
+    /// `//#Unseen:` parts of `State` that a restore may change in this sample.
+    pub unseen: Vec<String>,
     /// The numbers of its `SPOIL`s.
     pub spoils: Vec<u32>,
 }
@@ -114,6 +116,7 @@ impl Sample {
             ask: Ask::Either,
             max_image: None,
             generations: 2,
+            unseen: Vec::new(),
             spoils: spoils_of(&text),
         };
         for line in text.lines() {
@@ -143,6 +146,7 @@ impl Sample {
             "Ask" if value == "command" => self.ask = Ask::Command,
             "MaxImage" => self.max_image = Some(value.parse()?),
             "Generations" => self.generations = value.parse()?,
+            "Unseen" => self.unseen = words(),
             _ => bail!("unknown directive"),
         }
         Ok(())

@@ -152,14 +152,24 @@ pub fn look_settled(process: &mut Process) -> Result<State> {
 }
 
 /// Looks until the program looks like that again; a restore takes its time, and nothing tells when it has
-/// handed over.
-pub fn wait_for_state(process: &mut Process, wanted: &State, when: &str) -> Result<()> {
+/// handed over. Parts named as unseen may differ.
+pub fn wait_for_state(
+    process: &mut Process,
+    wanted: &State,
+    unseen: &[String],
+    when: &str,
+) -> Result<()> {
+    let is_wanted = |now: &State| {
+        wanted
+            .iter()
+            .all(|(name, value)| unseen.contains(name) || now.get(name) == Some(value))
+    };
     let start = Instant::now();
     loop {
         process.check_alive().with_context(|| when.to_owned())?;
         // While memory is being exchanged, a look may fail half-way.
         match look(process.pid()) {
-            Ok(now) if now == *wanted => return Ok(()),
+            Ok(now) if is_wanted(&now) => return Ok(()),
             Ok(now) if start.elapsed() > Duration::from_secs(8) => {
                 bail!("{when}, /proc differs: {}", differences(wanted, &now));
             }
