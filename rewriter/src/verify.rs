@@ -5,6 +5,8 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::mpsc;
+use std::thread;
 
 use goblin::container::{Container, Ctx, Endian};
 use goblin::elf::Elf;
@@ -30,35 +32,58 @@ const CTX: Ctx = Ctx {
 /// Checks that every byte of the input is in the output where it should be, but for the edits, and
 /// returns the input's SHA-256.
 pub(crate) fn contents(input: &Input, facts: &Facts, plan: &Plan, out: &File) -> Result<[u8; 32]> {
-    let mut hash = Sha256::new();
-    let end = facts.overlay.start + facts.overlay.len;
-    let parts = [
-        (0, facts.overlay.start, plan.shift),
-        (facts.overlay.start, end, plan.overlay),
-    ];
-    let mut old = vec![0; to_usize(CHUNK)];
-    let mut new = vec![0; to_usize(CHUNK)];
-    for (start, end, to) in parts {
-        let mut at = start;
-        while at < end {
-            let len = to_usize((end - at).min(CHUNK));
-            let place = to + (at - start);
-            let (old, new) = (&mut old[..len], &mut new[..len]);
-            read(&input.file, old, at)?;
-            hash.update(&*old);
-            read(out, new, place)?;
-            if old != new {
-                undo_edits(plan, place, old, new);
+    // What was compared is hashed beside the next comparison; buffers come back to be used again.
+    let (full, chunks) = mpsc::sync_channel::<Vec<u8>>(2);
+    let (empty, spare) = mpsc::channel();
+    thread::scope(|scope| {
+        let hasher = scope.spawn(move || {
+            let mut hash = Sha256::new();
+            for chunk in chunks {
+                hash.update(&chunk);
+                // The last ones are not wanted back.
+                let _ = empty.send(chunk);
             }
-            if old != new {
-                return Err(PatchError::bug(format!(
-                    "bytes near offset {at:#x} changed"
-                )));
+            hash.finalize().into()
+        });
+        let end = facts.overlay.start + facts.overlay.len;
+        let parts = [
+            (0, facts.overlay.start, plan.shift),
+            (facts.overlay.start, end, plan.overlay),
+        ];
+        let mut new = Vec::new();
+        for (start, end, to) in parts {
+            let mut at = start;
+            while at < end {
+                let len = (end - at).min(CHUNK);
+                let mut old = spare.try_recv().unwrap_or_default();
+                old.resize(to_usize(len), 0);
+                new.resize(to_usize(len), 0);
+                read(&input.file, &mut old, at)?;
+                read(out, &mut new, to + (at - start))?;
+                same_chunk(plan, (at, to + (at - start)), &old, &mut new)?;
+                full.send(old)
+                    .map_err(|_| PatchError::bug("the hasher stopped"))?;
+                at += len;
             }
-            at += to_u64(len);
         }
+        drop(full);
+        hasher
+            .join()
+            .map_err(|_| PatchError::bug("the hasher stopped"))
+    })
+}
+
+/// Compares a chunk of the input with its place in the output.
+fn same_chunk(plan: &Plan, (at, place): (u64, u64), old: &[u8], new: &mut [u8]) -> Result<()> {
+    if old != new {
+        undo_edits(plan, place, old, new);
     }
-    Ok(hash.finalize().into())
+    if old == new {
+        return Ok(());
+    }
+    Err(PatchError::bug(format!(
+        "bytes near offset {at:#x} changed"
+    )))
 }
 
 /// Puts the old bytes where the plan says that new ones belong, having seen that they are there.
