@@ -16,7 +16,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use catalogue::{Real, catalogue};
-use ckpt_tests::{Launch, Process, Random, Scratch, checkpoint, checkpoint_by_signal, patch, wait_for_runtime};
+use ckpt_tests::{
+    Launch, Process, Random, Scratch, checkpoint, checkpoint_by_signal, patch, wait_for_runtime,
+};
 use libtest_mimic::{Arguments, Failed, Trial};
 
 const INTERRUPTIONS: usize = 20;

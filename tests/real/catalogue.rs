@@ -141,10 +141,6 @@ fn readers() -> Vec<Real> {
             ],
             ..PLAIN
         },
-    ],
-            chroot: true,
-            ..PLAIN
-        },
     ]
 }
 
