@@ -54,7 +54,9 @@ fn main() -> ExitCode {
         .arg("--target-dir")
         .arg(&target_dir);
     // The outer cargo has settled the lock file; it must not be written from in here.
-    if here.join("../Cargo.lock").exists() {
+    let lock = here.join("../Cargo.lock");
+    if lock.exists() {
+        println!("cargo::rerun-if-changed={}", lock.display());
         cargo.arg("--locked");
     }
     // What the outer cargo sets is for this crate and would change how the runtime is built: flags,
