@@ -1,5 +1,8 @@
 //! Writes the pages of all mappings.
-#![expect(unsafe_code, reason = "reads the program's memory, opens unreadable parts of it")]
+#![expect(
+    unsafe_code,
+    reason = "reads the program's memory, opens unreadable parts of it"
+)]
 
 use ckpt_format::record::{Guard, prot, vma_kind};
 
@@ -18,22 +21,27 @@ const BOUNCE: usize = 512 << 10;
 pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Guard>> {
     let mut dump = Dump {
         out,
-        bounce: arena.bytes(BOUNCE.min(arena.left() / 4 & !(PAGE - 1)), PAGE)?,
-        map: if crate::sys::fs::has_proc() { Some(PageMap::open()?) } else { None },
+        bounce: arena.bytes(BOUNCE.min((arena.left() / 4) & !(PAGE - 1)), PAGE)?,
+        map: if crate::sys::fs::has_proc() {
+            Some(PageMap::open()?)
+        } else {
+            None
+        },
         guards: List::new(1 << 20)?,
         pid: process::id(),
     };
-    for (n, area) in space.areas.as_slice().iter().enumerate() {
+    let areas = space.areas.as_slice();
+    for area in areas {
         match area.source {
             Source::Anonymous => dump.private(area, true)?,
             Source::Changes => dump.private(area, false)?,
             Source::WholeFile => dump.file(area)?,
-            Source::Object => {
-                let earlier = space.areas.as_slice().get(..n).unwrap_or(&[]);
-                dump.object(earlier, area)?;
-            }
-            Source::Nothing => {}
+            Source::Object | Source::Nothing => {}
         }
+    }
+    // Pages of shared objects stand behind those of all mappings.
+    for (n, area) in areas.iter().enumerate().filter(|(_, a)| a.source == Source::Object) {
+        dump.object(areas.get(..n).unwrap_or(&[]), area)?;
     }
     Ok(dump.guards)
 }
@@ -136,7 +144,11 @@ impl Dump<'_, '_> {
             let mut n = 0;
             while n < count {
                 let rest = marks.get(n..).unwrap_or(&[]);
-                let len = rest.iter().zip(n..).take_while(|(m, n)| wanted(*n, **m)).count();
+                let len = rest
+                    .iter()
+                    .zip(n..)
+                    .take_while(|(m, n)| wanted(*n, **m))
+                    .count();
                 let page = at + n * PAGE;
                 let offset = area.offset + (page - area.start) as u64;
                 let owner = Owner::Object(area.object);
@@ -173,8 +185,9 @@ impl Readable {
             prot: area.prot,
         };
         // SAFETY: gives access, takes none.
-        unsafe { mm::protect(this.start, this.len, this.prot | prot::READ) }
-            .or_fail(format_args!("cannot read mapping {:x}-{:x}", area.start, area.end))?;
+        unsafe { mm::protect(this.start, this.len, this.prot | prot::READ) }.or_fail(
+            format_args!("cannot read mapping {:x}-{:x}", area.start, area.end),
+        )?;
         Ok(Some(this))
     }
 }
