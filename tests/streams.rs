@@ -3,8 +3,7 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{Dialog, Scratch, checkpoint, command_of, patch, wait_until};
@@ -130,7 +129,7 @@ fn a_reader_that_hangs_up_is_noticed() -> Result<()> {
          ( ./cat --restore {}; echo \"status $?\" >&2 ) | head -n 1",
         cat.image.display()
     );
-    let run = Command::new("sh")
+    let run = command_of(Path::new("/bin/sh"), None)
         .args(["-c", &line])
         .current_dir(cat.scratch.path())
         .output()?;
