@@ -105,7 +105,9 @@ fn write(
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
     let (files_bound, descriptors_bound) = files.bounds();
     out.section(kind::FILES, files_bound, |w| files.encode_files(w))?;
-    out.section(kind::DESCRIPTORS, descriptors_bound, |w| files.encode_descriptors(w))?;
+    out.section(kind::DESCRIPTORS, descriptors_bound, |w| {
+        files.encode_descriptors(w);
+    })?;
     out.section(kind::THREADS, 4 + size_of::<Thread>(), |w| {
         w.put(&1u32);
         w.put(&thread);
@@ -118,6 +120,7 @@ fn program(arena: &Arena, sequence: u32) -> Result<Program<'_>> {
     // For people only; there is no /proc in an empty chroot.
     let exe = fs::read_link(c"/proc/self/exe", room).unwrap_or(b"");
     let [uid, ..] = process::credentials();
+    let [_, _, resume] = frame::addresses();
     let (generation, runtime) = config::with(|c| (c.generation, c.handoff));
     Ok(Program {
         pid: process::id(),
@@ -125,7 +128,7 @@ fn program(arena: &Arena, sequence: u32) -> Result<Program<'_>> {
         generation,
         sequence,
         runtime: runtime as u64,
-        resume: (frame::resume as *const ()).addr() as u64,
+        resume: resume as u64,
         exe,
     })
 }

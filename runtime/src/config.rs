@@ -125,8 +125,12 @@ pub fn take_handoff(at: usize, block: &[u8]) {
         let len = u32::from_le_bytes(word(block, handoff::OFF_PATTERN_LEN)) as usize;
         let len = len.min(handoff::PATTERN_MAX);
         c.pattern.clear();
-        c.pattern
-            .push(block.get(handoff::OFF_PATTERN..).and_then(|b| b.get(..len)).unwrap_or(&[]));
+        c.pattern.push(
+            block
+                .get(handoff::OFF_PATTERN..)
+                .and_then(|b| b.get(..len))
+                .unwrap_or(&[]),
+        );
     });
 }
 
@@ -142,7 +146,9 @@ pub fn take_variable(variable: &[u8]) {
     let (key, value) = rest.split_at(split);
     let value = value.get(1..).unwrap_or(&[]);
     let good = match key {
-        b"SIGNAL" => parse_signal(value).map(|n| with(|c| c.signal = n)).is_some(),
+        b"SIGNAL" => parse_signal(value)
+            .map(|n| with(|c| c.signal = n))
+            .is_some(),
         b"IMAGE" => with(|c| replace(&mut c.pattern, value)),
         b"DIR" => with(|c| replace(&mut c.folder, value)),
         b"LOG" => Level::parse(value).map(|l| with(|c| c.level = l)).is_some(),
@@ -203,13 +209,26 @@ pub fn parse_signal(text: &[u8]) -> Option<u32> {
         return Some(0);
     }
     let bare = text.strip_prefix(b"SIG").unwrap_or(text);
-    let whole = |digits: &[u8]| decimal(digits).filter(|(_, rest)| rest.is_empty()).map(|(n, _)| n);
+    let whole = |digits: &[u8]| {
+        decimal(digits)
+            .filter(|(_, rest)| rest.is_empty())
+            .map(|(n, _)| n)
+    };
     let number = if let Some(at) = NAMES.iter().position(|&name| name == bare) {
         at as u64 + 1
     } else if let Some(more) = bare.strip_prefix(b"RTMIN") {
-        RTMIN + if more.is_empty() { 0 } else { whole(more.strip_prefix(b"+")?)? }
+        RTMIN
+            + if more.is_empty() {
+                0
+            } else {
+                whole(more.strip_prefix(b"+")?)?
+            }
     } else if let Some(less) = bare.strip_prefix(b"RTMAX") {
-        RTMAX.checked_sub(if less.is_empty() { 0 } else { whole(less.strip_prefix(b"-")?)? })?
+        RTMAX.checked_sub(if less.is_empty() {
+            0
+        } else {
+            whole(less.strip_prefix(b"-")?)?
+        })?
     } else {
         whole(bare)?
     };

@@ -188,7 +188,8 @@ impl InitialStack {
         const PT_LOAD: u32 = 1;
         const PF_X: u32 = 1;
         let mut all = [(0, 0); 4];
-        let (Some(headers), Some(count)) = (self.auxiliary(AT_PHDR), self.auxiliary(AT_PHNUM)) else {
+        let (Some(headers), Some(count)) = (self.auxiliary(AT_PHDR), self.auxiliary(AT_PHNUM))
+        else {
             return all;
         };
         let bias = config::with(|c| c.bias);
@@ -198,7 +199,10 @@ impl InitialStack {
             let segment = unsafe { place.read() };
             (segment.kind == PT_LOAD && segment.flags & PF_X != 0).then(|| {
                 let start = segment.address.wrapping_add(bias);
-                (start & !0xfff, (start + segment.size).next_multiple_of(4096))
+                (
+                    start & !0xfff,
+                    (start + segment.size).next_multiple_of(4096),
+                )
             })
         });
         for (slot, segment) in all.iter_mut().zip(segments) {

@@ -1,7 +1,10 @@
 //! The payload: the runtime's entry and what the compiler wants of a program without a libc.
 #![no_std]
 #![no_main]
-#![expect(unsafe_code, reason = "symbols that the linker and `core` look for by name")]
+#![expect(
+    unsafe_code,
+    reason = "symbols that the linker and `core` look for by name"
+)]
 
 use ckpt_runtime as _;
 

@@ -56,7 +56,9 @@ impl Shared {
 
     fn move_on(&self, from: u32, to: u32) -> bool {
         let order = Ordering::SeqCst;
-        self.word(0).compare_exchange(from, to, order, order).is_ok()
+        self.word(0)
+            .compare_exchange(from, to, order, order)
+            .is_ok()
     }
 
     fn set_text(&self, text: &[u8]) {
@@ -90,7 +92,12 @@ impl Request {
     #[must_use]
     pub fn received(info: &Info) -> Option<Self> {
         const SI_QUEUE: i32 = -1;
-        let word = |at: usize| info.get(at..at + 4)?.try_into().map(u32::from_le_bytes).ok();
+        let word = |at: usize| {
+            info.get(at..at + 4)?
+                .try_into()
+                .map(u32::from_le_bytes)
+                .ok()
+        };
         let ours = word(8)? as i32 == SI_QUEUE && word(28)? == MAGIC;
         if !ours {
             return None;
@@ -124,7 +131,11 @@ impl Request {
     pub fn answer(&self, result: core::result::Result<&[u8], &[u8]>) {
         let (Ok(text) | Err(text)) = result;
         self.shared.set_text(text);
-        let to = if result.is_ok() { state::DONE } else { state::FAILED };
+        let to = if result.is_ok() {
+            state::DONE
+        } else {
+            state::FAILED
+        };
         self.shared.move_on(state::ACCEPTED, to);
         thread::wake(self.shared.word(0).as_ptr());
     }
@@ -281,7 +292,10 @@ fn wait(pid: u32, shared: &Shared) -> Result<PathText> {
                 b'D' => "it is in uninterruptible sleep",
                 _ => "it blocks or ignores requests",
             };
-            fail!("process {pid} did not answer within {} s: {why}", PATIENCE / 1000);
+            fail!(
+                "process {pid} did not answer within {} s: {why}",
+                PATIENCE / 1000
+            );
         }
     }
 }
@@ -306,8 +320,7 @@ impl Status {
         let field = |name: &[u8]| {
             text.split(|&b| b == b'\n')
                 .find_map(|line| line.strip_prefix(name))
-                .map(trim_start)
-                .unwrap_or(&[])
+                .map_or(&[][..], trim_start)
         };
         let caught = crate::util::text::hexadecimal(field(b"SigCgt:")).map_or(0, |(set, _)| set);
         let first = |name: &[u8]| decimal(field(name)).map_or(0, |(n, _)| n as u32);

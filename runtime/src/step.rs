@@ -3,7 +3,10 @@
 //! The vDSO's code reads data pages of the running kernel at a fixed distance and may be another
 //! code after a restore; a thread dumped within it could not go on there. Its functions are short
 //! and call nothing outside, so single steps end soon.
-#![expect(unsafe_code, reason = "changes the interrupted thread's flags and a signal's action")]
+#![expect(
+    unsafe_code,
+    reason = "changes the interrupted thread's flags and a signal's action"
+)]
 
 use ckpt_format::record::Action;
 
@@ -31,7 +34,6 @@ static STEPPING: Global<Option<Stepping>> = Global::new(None);
 
 /// Hands the request back if the thread may be dumped where it is; else keeps it and begins to
 /// step, with all signals but the step's blocked until [`proceed`] says that it is over.
-#[expect(clippy::option_option, reason = "none: not now; some: now, with or without a requester")]
 pub fn begin(frame: Frame, request: Option<Request>) -> Option<Option<Request>> {
     // SAFETY: the kernel's frame.
     let at = unsafe { frame.get(offset::RIP) } as usize;
@@ -69,7 +71,6 @@ pub fn begin(frame: Frame, request: Option<Request>) -> Option<Option<Request>> 
 }
 
 /// After a step: the request, once the thread is out of the vDSO.
-#[expect(clippy::option_option, reason = "as for begin")]
 pub fn proceed(frame: Frame) -> Option<Option<Request>> {
     // SAFETY: the kernel's frame.
     let at = unsafe { frame.get(offset::RIP) } as usize;

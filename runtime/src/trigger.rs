@@ -46,10 +46,11 @@ pub fn action() -> Action {
     if config::with(|c| c.go) {
         flags |= signal::SA_ONSTACK;
     }
+    let [handler, restorer, _] = frame::addresses();
     Action {
-        handler: handler_address(),
+        handler: handler as u64,
         flags,
-        restorer: (frame::restorer as *const ()).addr() as u64,
+        restorer: restorer as u64,
         mask: !0,
     }
 }
@@ -57,7 +58,8 @@ pub fn action() -> Action {
 /// Address of our handler, by which our own actions are known among the program's.
 #[must_use]
 pub fn handler_address() -> u64 {
-    (frame::handler as *const ()).addr() as u64
+    let [handler, ..] = frame::addresses();
+    handler as u64
 }
 
 /// One checkpoint to take.
@@ -98,7 +100,15 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
     };
     let order = Order { frame, request };
     // SAFETY: a new range.
-    let place = unsafe { mm::map(0, STACK, mm::RW, mm::PRIVATE | mm::ANON | mm::NORESERVE, None) };
+    let place = unsafe {
+        mm::map(
+            0,
+            STACK,
+            mm::RW,
+            mm::PRIVATE | mm::ANON | mm::NORESERVE,
+            None,
+        )
+    };
     let Ok(base) = place else {
         log::error!("no memory for a checkpoint");
         if let Some(request) = &order.request {

@@ -43,7 +43,11 @@ fn xgetbv() -> u64 {
 /// Bytes of extended state that a signal frame holds here (CPUID 0xd, ebx); 512 without xsave.
 #[must_use]
 pub fn xsave_len() -> u32 {
-    if cpuid(1, 0, 2) & OSXSAVE == 0 { 512 } else { cpuid(0xd, 0, 1) }
+    if cpuid(1, 0, 2) & OSXSAVE == 0 {
+        512
+    } else {
+        cpuid(0xd, 0, 1)
+    }
 }
 
 /// True if the `crc32` instruction is there.
@@ -52,60 +56,34 @@ pub fn has_crc32() -> bool {
     cpuid(1, 0, 2) & SSE42 != 0
 }
 
+/// The words of a page.
+pub type Page = [u64; 512];
+
 /// Takes a page of four lanes into four running CRC-32C states; see `ckpt_format::crc::pages`.
 ///
 /// # Safety
 ///
-/// `page` is 4096 readable bytes, 8-byte aligned, and [`has_crc32`] is true.
+/// [`has_crc32`] is true.
 #[target_feature(enable = "sse4.2")]
-pub unsafe fn crc_page(lanes: &mut [u64; 4], page: *const u64) {
+pub unsafe fn crc_page(lanes: &mut [u64; 4], page: &[u8; 4096]) {
     use core::arch::x86_64::_mm_crc32_u64;
     let [mut a, mut b, mut c, mut d] = *lanes;
-    let mut n = 0;
-    while n < 128 {
-        // SAFETY: n < 128, so all four lie within the page's 512 words.
-        let words = unsafe {
-            [
-                page.add(n).read(),
-                page.add(n + 128).read(),
-                page.add(n + 256).read(),
-                page.add(n + 384).read(),
-            ]
-        };
-        let [wa, wb, wc, wd] = words;
-        a = _mm_crc32_u64(a, wa);
-        b = _mm_crc32_u64(b, wb);
-        c = _mm_crc32_u64(c, wc);
-        d = _mm_crc32_u64(d, wd);
-        n += 1;
+    let (words, _) = page.as_chunks::<8>();
+    let (first, second) = words.split_at(256);
+    let ((wa, wb), (wc, wd)) = (first.split_at(128), second.split_at(128));
+    for (((wa, wb), wc), wd) in wa.iter().zip(wb).zip(wc).zip(wd) {
+        a = _mm_crc32_u64(a, u64::from_le_bytes(*wa));
+        b = _mm_crc32_u64(b, u64::from_le_bytes(*wb));
+        c = _mm_crc32_u64(c, u64::from_le_bytes(*wc));
+        d = _mm_crc32_u64(d, u64::from_le_bytes(*wd));
     }
     *lanes = [a, b, c, d];
 }
 
-/// True if the page is all zero; stops at the first word that is not.
-///
-/// # Safety
-///
-/// `page` is 4096 readable bytes, aligned to 64.
+/// True if the page is all zero; stops soon after the first word that is not.
 #[must_use]
-pub unsafe fn page_is_zero(page: *const u64) -> bool {
-    let mut n = 0;
-    while n < 512 {
-        // SAFETY: n and the seven after it are below 512.
-        let any = unsafe {
-            page.add(n).read()
-                | page.add(n + 1).read()
-                | page.add(n + 2).read()
-                | page.add(n + 3).read()
-                | page.add(n + 4).read()
-                | page.add(n + 5).read()
-                | page.add(n + 6).read()
-                | page.add(n + 7).read()
-        };
-        if any != 0 {
-            return false;
-        }
-        n += 8;
-    }
-    true
+pub fn page_is_zero(page: &Page) -> bool {
+    !page
+        .chunks_exact(8)
+        .any(|words| words.iter().fold(0, |all, word| all | word) != 0)
 }

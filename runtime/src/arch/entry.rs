@@ -16,7 +16,6 @@ static mut TARGET: usize = 0;
 /// # Safety
 ///
 /// Only the kernel or the dynamic linker may come here, once, with a process's initial stack.
-// SAFETY: the linker script names the symbol as the entry; it is defined once.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn ckpt_start() -> ! {

@@ -52,6 +52,24 @@ pub unsafe extern "C" fn resume() -> ! {
     )
 }
 
+/// Addresses of [`handler`], [`restorer`] and [`resume`], for the kernel and for images.
+#[must_use]
+pub fn addresses() -> [usize; 3] {
+    let (a, b, c): (usize, usize, usize);
+    // SAFETY: takes addresses only.
+    unsafe {
+        core::arch::asm!(
+            "lea {}, [rip + {handler}]",
+            "lea {}, [rip + {restorer}]",
+            "lea {}, [rip + {resume}]",
+            out(reg) a, out(reg) b, out(reg) c,
+            handler = sym handler, restorer = sym restorer, resume = sym resume,
+            options(nomem, nostack, preserves_flags)
+        );
+    };
+    [a, b, c]
+}
+
 /// Offsets in the kernel's `struct ucontext` (asm/ucontext.h, asm/sigcontext.h).
 pub mod offset {
     /// `uc_mcontext.rsp`.

@@ -11,7 +11,6 @@ use core::arch::naked_asm;
 /// # Safety
 ///
 /// As in C: `n` bytes at both, not overlapping.
-// SAFETY: the name is what the compiler calls; it is defined once.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, n: usize) -> *mut u8 {
@@ -23,7 +22,6 @@ pub unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, n: usize) -> *mut 
 /// # Safety
 ///
 /// As in C: `n` bytes at both.
-// SAFETY: as above.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, n: usize) -> *mut u8 {
@@ -51,7 +49,6 @@ pub unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, n: usize) -> *mut
 /// # Safety
 ///
 /// As in C: `n` bytes.
-// SAFETY: as above.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, n: usize) -> *mut u8 {
@@ -70,7 +67,6 @@ pub unsafe extern "C" fn memset(to: *mut u8, byte: i32, n: usize) -> *mut u8 {
 /// # Safety
 ///
 /// As in C: `n` bytes at both.
-// SAFETY: as above.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
@@ -94,7 +90,6 @@ pub unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
 /// # Safety
 ///
 /// As in C: `n` bytes at both.
-// SAFETY: as above.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     // SAFETY: the caller's promise is the callee's.
@@ -106,7 +101,6 @@ pub unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
 /// # Safety
 ///
 /// As in C: a NUL-terminated string.
-// SAFETY: as above.
 #[unsafe(no_mangle)]
 #[unsafe(naked)]
 pub unsafe extern "C" fn strlen(s: *const u8) -> usize {

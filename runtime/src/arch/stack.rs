@@ -75,7 +75,13 @@ pub extern "C" fn leave() {
 /// As for [`call_on`]; `to` is code that will stay mapped.
 #[unsafe(naked)]
 pub unsafe extern "C" fn switch_to(top: usize, to: usize, argument: usize) -> ! {
-    naked_asm!("mov rsp, rdi", "mov rdi, rdx", "xor ebp, ebp", "call rsi", "ud2")
+    naked_asm!(
+        "mov rsp, rdi",
+        "mov rdi, rdx",
+        "xor ebp, ebp",
+        "call rsi",
+        "ud2"
+    )
 }
 
 /// Goes on at an image's resume stub; see [`super::frame::resume`] for the convention.

@@ -13,7 +13,9 @@ pub fn from_pattern(sequence: u32) -> Result<PathText> {
     let mut path = PathText::new();
     if pattern.as_bytes().first() != Some(&b'/') {
         if folder.as_bytes().is_empty() {
-            fail!("the working directory had no name at start: set CKPT_DIR or an absolute CKPT_IMAGE");
+            fail!(
+                "the working directory had no name at start: set CKPT_DIR or an absolute CKPT_IMAGE"
+            );
         }
         path.push(folder.as_bytes());
         path.push(b"/");
@@ -36,7 +38,10 @@ pub fn from_pattern(sequence: u32) -> Result<PathText> {
             b'n' => path.push_fmt(format_args!("{sequence}")),
             b't' => path.push_fmt(format_args!("{}", process::now())),
             b'h' => path.push(host().as_bytes()),
-            _ => fail!("image pattern {pattern} has an unknown escape %{}", char::from(*escape)),
+            _ => fail!(
+                "image pattern {pattern} has an unknown escape %{}",
+                char::from(*escape)
+            ),
         }
     }
     if path.is_cut() {

@@ -11,7 +11,7 @@ use ckpt_format::limits;
 use ckpt_format::record::{Content, Run};
 use ckpt_format::toc::{self, Entry, kind};
 
-use crate::arch::cpu::page_is_zero;
+use crate::arch::cpu::{Page, page_is_zero};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Piece};
 use crate::util::arena::Arena;
@@ -183,7 +183,10 @@ impl<'a> Output<'a> {
     }
 
     fn gather(&mut self, base: usize, len: usize) -> Result<()> {
-        if let Some([b, l]) = self.pieces.get_mut(self.piece_count * 2..self.piece_count * 2 + 2) {
+        if let Some([b, l]) = self
+            .pieces
+            .get_mut(self.piece_count * 2..self.piece_count * 2 + 2)
+        {
             *b = base as u64;
             *l = len as u64;
         }
@@ -318,8 +321,10 @@ impl<'a> Output<'a> {
         fs::write_at(self.fd.number(), &head.encode(), 0)
             .or_fail(format_args!("cannot write {path}"))?;
         fs::sync(self.fd.number()).or_fail(format_args!("cannot write {path} to disk"))?;
-        fs::rename(self.temporary.as_c(), path.as_c())
-            .or_fail(format_args!("cannot give {} its name {path}", self.temporary))?;
+        fs::rename(self.temporary.as_c(), path.as_c()).or_fail(format_args!(
+            "cannot give {} its name {path}",
+            self.temporary
+        ))?;
         self.complete = true;
         sync_folder(&path)?;
         Ok(path)
@@ -339,8 +344,8 @@ impl Drop for Output<'_> {
 ///
 /// `page` is the address of a readable page.
 unsafe fn zero(page: usize) -> bool {
-    // SAFETY: the caller's promise; pages are aligned.
-    unsafe { page_is_zero(page as *const u64) }
+    // SAFETY: the caller's promise; pages are aligned, and any bits of them are numbers.
+    page_is_zero(unsafe { &*(page as *const Page) })
 }
 
 /// The pieces that are left after `n` bytes of them were written.

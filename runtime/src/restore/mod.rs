@@ -134,7 +134,11 @@ fn restore(passage: &Passage) -> Result<()> {
     attributes::restore_limits(&records.attributes)?;
     timers::restore(&records.timers)?;
     // SAFETY: everything is as it was.
-    unsafe { passage.refuge.leave(records.program.resume, records.thread.frame) }
+    unsafe {
+        passage
+            .refuge
+            .leave(records.program.resume, records.thread.frame)
+    }
 }
 
 /// The records that there is one of.
@@ -150,7 +154,9 @@ struct Records<'a> {
 
 impl<'a> Records<'a> {
     fn read(image: &Image<'a>) -> Result<Self> {
-        let mut threads = image.list::<Thread>(kind::THREADS, limits::THREADS)?.flatten();
+        let mut threads = image
+            .list::<Thread>(kind::THREADS, limits::THREADS)?
+            .flatten();
         let (Some(thread), None) = (threads.next(), threads.next()) else {
             fail!("{}: more than one thread", image.path);
         };
@@ -170,7 +176,10 @@ impl<'a> Records<'a> {
 fn check(arena: &Arena, image: &Image<'_>, records: &Records<'_>, force: bool) -> Result<()> {
     let path = &image.path;
     if image.header.identity != config::with(|c| c.identity) {
-        fail!("{path}: image of another program ({})", crate::util::text::Show(records.program.exe));
+        fail!(
+            "{path}: image of another program ({})",
+            crate::util::text::Show(records.program.exe)
+        );
     }
     if let Ok(stat) = fs::stat_fd(image.fd.number()) {
         let [_, user, ..] = process::credentials();

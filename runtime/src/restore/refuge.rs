@@ -75,7 +75,14 @@ impl Refuge {
     /// The caller's stack and memory are left for good.
     pub(super) unsafe fn enter(&self, passage: Passage) -> ! {
         let (payload, _, _) = entry::extent();
-        let here = (super::in_refuge as *const ()).addr();
+        let here: usize;
+        // SAFETY: takes an address only.
+        unsafe {
+            core::arch::asm!(
+                "lea {}, [rip + {}]", out(reg) here, sym super::in_refuge,
+                options(nomem, nostack, preserves_flags)
+            );
+        };
         let there = here - (payload - PAGE) + self.base;
         // At the low end of the stack, which is deep enough for both.
         let place = self.stack as *mut Passage;

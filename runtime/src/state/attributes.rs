@@ -22,8 +22,22 @@ const GET_THP_DISABLE: u32 = 42;
 
 /// Names of the limits by number (asm-generic/resource.h).
 const NAMES: [&str; LIMITS] = [
-    "CPU", "FSIZE", "DATA", "STACK", "CORE", "RSS", "NPROC", "NOFILE", "MEMLOCK", "AS", "LOCKS",
-    "SIGPENDING", "MSGQUEUE", "NICE", "RTPRIO", "RTTIME",
+    "CPU",
+    "FSIZE",
+    "DATA",
+    "STACK",
+    "CORE",
+    "RSS",
+    "NPROC",
+    "NOFILE",
+    "MEMLOCK",
+    "AS",
+    "LOCKS",
+    "SIGPENDING",
+    "MSGQUEUE",
+    "NICE",
+    "RTPRIO",
+    "RTTIME",
 ];
 
 /// Limits whose usual value is the host's memory divided by something: an image of a larger host
@@ -64,7 +78,8 @@ pub fn collect<'a>(arena: &'a Arena, visible: &Visible) -> Result<Attributes<'a>
     let mut soft = [0; LIMITS];
     let mut hard = [0; LIMITS];
     for (n, (soft, hard)) in soft.iter_mut().zip(hard.iter_mut()).enumerate() {
-        (*soft, *hard) = process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
+        (*soft, *hard) =
+            process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
     }
     // Those that a kernel does not know are off.
     let ask = |option| process::ask(option).unwrap_or(0);
@@ -103,7 +118,8 @@ pub fn prepare(attributes: &Attributes<'_>) -> Result<()> {
     drop(folder);
     fs::may_enter(cwd.as_c()).or_fail(format_args!("working directory {shown}"))?;
     for (n, &wanted) in attributes.hard.iter().enumerate() {
-        let (soft, hard) = process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
+        let (soft, hard) =
+            process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
         if wanted <= hard || may_raise(n, soft, hard, wanted) {
             continue;
         }
@@ -162,7 +178,12 @@ pub fn restore_limits(attributes: &Attributes<'_>) -> Result<()> {
         if !OF_HOST.contains(&name(n)) || here >= hard {
             fail!("cannot set limit {}", name(n));
         }
-        log::info!("limit {}: the image has {}, here {}", name(n), Amount(hard), Amount(here));
+        log::info!(
+            "limit {}: the image has {}, here {}",
+            name(n),
+            Amount(hard),
+            Amount(here)
+        );
         process::set_limit(n, soft.min(here), here)
             .or_fail(format_args!("cannot set limit {}", name(n)))?;
     }
@@ -193,7 +214,10 @@ impl fmt::Display for Amount {
 /// Raises the soft limits that could hinder a restore as far as they go; the image's own limits
 /// come at its end ([`restore_limits`]).
 pub fn raise_limits() {
-    for n in ["DATA", "NOFILE", "MEMLOCK", "AS"].into_iter().filter_map(number) {
+    for n in ["DATA", "NOFILE", "MEMLOCK", "AS"]
+        .into_iter()
+        .filter_map(number)
+    {
         if let Ok((_, hard)) = process::limit(n) {
             // What cannot be raised shows where it is needed.
             let _ = process::set_limit(n, hard, hard);

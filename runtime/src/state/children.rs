@@ -16,7 +16,10 @@ pub fn refuse() -> Result<()> {
     let mut name = [0; 64];
     let got = read_file(&path, &mut name);
     let name = name.get(..got).unwrap_or(&[]);
-    fail!("child {child} ({}): not carried", Show(name.trim_ascii_end()))
+    fail!(
+        "child {child} ({}): not carried",
+        Show(name.trim_ascii_end())
+    )
 }
 
 /// The first one that /proc tells of; each thread has its own list there.
@@ -24,7 +27,9 @@ fn first_child() -> Option<u64> {
     let folder = fs::open(c"/proc/self/task", fs::O_RDONLY | fs::O_DIRECTORY, 0).ok()?;
     let mut buffer = [0; 2048];
     loop {
-        let got = fs::entries(folder.number(), &mut buffer).ok().filter(|&got| got > 0)?;
+        let got = fs::entries(folder.number(), &mut buffer)
+            .ok()
+            .filter(|&got| got > 0)?;
         for name in fs::names(buffer.get(..got)?) {
             let Some((thread, [])) = decimal(name) else {
                 continue;

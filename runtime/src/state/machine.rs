@@ -34,14 +34,8 @@ const FEATURES: [(usize, &str); 6] = [
         4,
         "2 avx512-4vnniw 3 avx512-4fmaps 4 fsrm 8 avx512-vp2intersect 23 avx512-fp16",
     ),
-    (
-        5,
-        "4 avx-vnni 5 avx512-bf16",
-    ),
-    (
-        6,
-        "5 lzcnt 6 sse4a 11 xop 16 fma4 21 tbm",
-    ),
+    (5, "4 avx-vnni 5 avx512-bf16"),
+    (6, "5 lzcnt 6 sse4a 11 xop 16 fma4 21 tbm"),
 ];
 
 /// Parts of the extended state that signal frames hold (XCR0).

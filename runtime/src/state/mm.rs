@@ -23,7 +23,10 @@ pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
     let rest = stat.get(after..).unwrap_or(&[]);
     // proc(5): field 3 follows the name.
     let field = |n: usize| -> Result<u64> {
-        let text = rest.split(|&b| b == b' ').filter(|t| !t.is_empty()).nth(n - 3);
+        let text = rest
+            .split(|&b| b == b' ')
+            .filter(|t| !t.is_empty())
+            .nth(n - 3);
         match text.and_then(|t| decimal(trim_start(t))) {
             Some((value, _)) => Ok(value),
             None => fail!("/proc/self/stat has no field {n}"),
@@ -46,7 +49,17 @@ pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
     Ok(Mm {
         // A program without data has zeros here, which PR_SET_MM_MAP does not take; any address
         // below stands for none.
-        map: map.map(|a| if a == 0 { map.iter().copied().filter(|&a| a != 0).min().unwrap_or(4096) } else { a }),
+        map: map.map(|a| {
+            if a == 0 {
+                map.iter()
+                    .copied()
+                    .filter(|&a| a != 0)
+                    .min()
+                    .unwrap_or(4096)
+            } else {
+                a
+            }
+        }),
         lock_future: locked,
         auxv,
     })
@@ -121,9 +134,12 @@ pub unsafe fn restore(image_mm: &Mm<'_>) -> Result<()> {
         crate::log::info!("the break and arguments stay the restoring command's: {e}");
     }
     if image_mm.lock_future != 0 {
-        let on_fault = if image_mm.lock_future == 3 { MCL_ONFAULT } else { 0 };
-        mm::lock_all(MCL_FUTURE | on_fault)
-            .or_fail(format_args!("cannot lock memory to come"))?;
+        let on_fault = if image_mm.lock_future == 3 {
+            MCL_ONFAULT
+        } else {
+            0
+        };
+        mm::lock_all(MCL_FUTURE | on_fault).or_fail(format_args!("cannot lock memory to come"))?;
     }
     Ok(())
 }

@@ -57,7 +57,10 @@ pub fn find(fs_base: u64) -> Rseq {
     for len in [32, 28, 33, 36, 40, 48, 64] {
         let mut distance = 0;
         while distance < NEAR {
-            for area in [fs_base.wrapping_add(distance), fs_base.wrapping_sub(distance)] {
+            for area in [
+                fs_base.wrapping_add(distance),
+                fs_base.wrapping_sub(distance),
+            ] {
                 // SAFETY: something is registered, so this cannot succeed.
                 let answer = unsafe { thread::rseq(area, len, 0, SIGNATURE) };
                 if answer == Err(Errno::BUSY) {

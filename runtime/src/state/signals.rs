@@ -61,7 +61,11 @@ pub fn collect_pending() -> Result<List<Pending>> {
     }
     result?;
     let mut kept = List::new(taken.as_slice().len().max(1))?;
-    for pending in taken.as_slice().iter().filter(|pending| !is_ours(pending.signal())) {
+    for pending in taken
+        .as_slice()
+        .iter()
+        .filter(|pending| !is_ours(pending.signal()))
+    {
         kept.push(*pending)?;
     }
     Ok(kept)
@@ -129,7 +133,10 @@ fn queue(pending: &Pending) -> Result<()> {
 
 /// Queues the image's signals for this process. All signals are blocked meanwhile.
 pub fn restore_pending(image: &Image<'_>) -> Result<()> {
-    for pending in image.list::<Pending>(kind::PENDING, limits::PENDING)?.flatten() {
+    for pending in image
+        .list::<Pending>(kind::PENDING, limits::PENDING)?
+        .flatten()
+    {
         queue(&pending)?;
     }
     Ok(())

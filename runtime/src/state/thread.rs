@@ -6,7 +6,7 @@ use ckpt_format::record::Thread;
 use super::rseq::{self, Rseq};
 use crate::arch::frame::{Frame, offset};
 use crate::error::{Context, Result};
-use crate::sys::{Errno, mm, process, thread};
+use crate::sys::{mm, process, thread};
 
 const PR_GET_TIMERSLACK: u32 = 30;
 const PR_SET_TIMERSLACK: u32 = 29;
@@ -58,7 +58,11 @@ fn tid_words(tid: u32, fs_base: u64, clear_tid: u64) -> [u64; 4] {
     let holds = |place: u64| read::<4>(place).map(u32::from_le_bytes) == Some(tid);
     let descriptor = read::<8>(fs_base).map(u64::from_le_bytes) == Some(fs_base);
     let musl = fs_base.wrapping_add(MUSL_TID);
-    let first = if clear_tid != 0 && holds(clear_tid) { clear_tid } else { 0 };
+    let first = if clear_tid != 0 && holds(clear_tid) {
+        clear_tid
+    } else {
+        0
+    };
     let second = if descriptor && holds(musl) { musl } else { 0 };
     [first, second, 0, 0]
 }
@@ -156,12 +160,7 @@ fn place_on_cpus(record: &Thread) {
     {
         crate::log::info!("scheduling policy {} is not permitted here", record.policy);
     }
-    if process::nice() != Ok(record.nice) {
-        match process::set_nice(record.nice) {
-            Err(Errno::ACCES | Errno::PERM) => {
-                crate::log::info!("nice value {} is not permitted here", record.nice);
-            }
-            Ok(()) | Err(_) => {}
-        }
+    if process::nice() != Ok(record.nice) && process::set_nice(record.nice).is_err() {
+        crate::log::info!("nice value {} is not permitted here", record.nice);
     }
 }

@@ -12,7 +12,8 @@ const PROF: u32 = 2;
 
 /// What is left of the three, and what they begin with again.
 pub fn collect() -> Result<Timers> {
-    let ask = |which| process::timer(which).or_fail(format_args!("cannot read interval timer {which}"));
+    let ask =
+        |which| process::timer(which).or_fail(format_args!("cannot read interval timer {which}"));
     let [second, micro, left_second, left_micro] = ask(REAL)?;
     let expired = (left_second, left_micro) == (0, 0);
     // The kernel starts an interval anew when SIGALRM is taken off the queue, so a timer whose
@@ -32,7 +33,11 @@ pub fn collect() -> Result<Timers> {
 
 /// Starts them with what was left.
 pub fn restore(timers: &Timers) -> Result<()> {
-    for (which, value) in [(REAL, timers.real), (VIRTUAL, timers.virt), (PROF, timers.prof)] {
+    for (which, value) in [
+        (REAL, timers.real),
+        (VIRTUAL, timers.virt),
+        (PROF, timers.prof),
+    ] {
         process::set_timer(which, &value)
             .or_fail(format_args!("cannot set interval timer {which}"))?;
     }
@@ -49,7 +54,9 @@ pub fn refuse_posix() -> Result<()> {
         Err(e) => fail!("cannot read /proc/self/timers: {e}"),
     };
     let text = text.get(..got).unwrap_or(&[]);
-    let number = text.strip_prefix(b"ID:").and_then(|rest| decimal(trim_start(rest)));
+    let number = text
+        .strip_prefix(b"ID:")
+        .and_then(|rest| decimal(trim_start(rest)));
     match number {
         Some((number, _)) => fail!("POSIX timer {number}: not carried"),
         None if text.is_empty() => Ok(()),

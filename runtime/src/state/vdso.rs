@@ -27,7 +27,8 @@ pub fn collect<'a>(arena: &'a Arena, space: &Space) -> Result<Vdso<'a>> {
     let bytes = arena.bytes(end - base, 8)?;
     if base != 0 {
         // SAFETY: the mapping's bounds as the kernel told them.
-        bytes.copy_from_slice(unsafe { core::slice::from_raw_parts(base as *const u8, end - base) });
+        bytes
+            .copy_from_slice(unsafe { core::slice::from_raw_parts(base as *const u8, end - base) });
     }
     Ok(Vdso {
         vvar: vvar as u64,
@@ -160,7 +161,8 @@ const JUMP: usize = 14;
 unsafe fn redirect(image: &Vdso<'_>, live: &[u8], live_base: usize) -> Result<()> {
     let (base, len) = (image.base as usize, image.bytes.len());
     let flags = mm::PRIVATE | mm::ANON;
-    mm::map_free(base, len, mm::RW, flags, None).or_fail(format_args!("cannot map the old vDSO"))?;
+    mm::map_free(base, len, mm::RW, flags, None)
+        .or_fail(format_args!("cannot map the old vDSO"))?;
     // SAFETY: just mapped.
     let code = unsafe { core::slice::from_raw_parts_mut(base as *mut u8, len) };
     code.copy_from_slice(image.bytes);
@@ -186,5 +188,6 @@ unsafe fn redirect(image: &Vdso<'_>, live: &[u8], live_base: usize) -> Result<()
     }
     const READ_EXEC: u32 = 5;
     // SAFETY: the program's code from now on.
-    unsafe { mm::protect(base, len, READ_EXEC) }.or_fail(format_args!("cannot protect the old vDSO"))
+    unsafe { mm::protect(base, len, READ_EXEC) }
+        .or_fail(format_args!("cannot protect the old vDSO"))
 }

@@ -56,9 +56,7 @@ impl Fd {
     /// Gives the descriptor up without closing it.
     #[must_use]
     pub fn release(self) -> i32 {
-        let number = self.0;
-        core::mem::forget(self);
-        number
+        core::mem::ManuallyDrop::new(self).0
     }
 }
 
@@ -101,7 +99,15 @@ pub fn read_at(fd: i32, to: &mut [u8], at: u64) -> SysResult<usize> {
     let mut done = 0;
     while let Some(rest @ [_, ..]) = to.get_mut(done..) {
         // SAFETY: the kernel writes within `rest`.
-        match unsafe { call!(__NR_pread64, fd, rest.as_mut_ptr(), rest.len(), at + done as u64) } {
+        match unsafe {
+            call!(
+                __NR_pread64,
+                fd,
+                rest.as_mut_ptr(),
+                rest.len(),
+                at + done as u64
+            )
+        } {
             Ok(0) => break,
             Ok(n) => done += n,
             Err(Errno::INTR) => {}
@@ -129,7 +135,15 @@ pub fn write_at(fd: i32, from: &[u8], at: u64) -> SysResult<()> {
     let mut done = 0;
     while let Some(rest @ [_, ..]) = from.get(done..) {
         // SAFETY: the kernel reads within `rest`.
-        match unsafe { call!(__NR_pwrite64, fd, rest.as_ptr(), rest.len(), at + done as u64) } {
+        match unsafe {
+            call!(
+                __NR_pwrite64,
+                fd,
+                rest.as_ptr(),
+                rest.len(),
+                at + done as u64
+            )
+        } {
             Ok(n) => done += n,
             Err(Errno::INTR) => {}
             Err(e) => return Err(e),
@@ -313,7 +327,9 @@ pub fn names(filled: &[u8]) -> impl Iterator<Item = &[u8]> {
         let len = usize::from(u16::from_le_bytes(*len));
         let (entry, tail) = rest.split_at_checked(len)?;
         rest = tail;
-        CStr::from_bytes_until_nul(entry.get(NAME..)?).ok().map(CStr::to_bytes)
+        CStr::from_bytes_until_nul(entry.get(NAME..)?)
+            .ok()
+            .map(CStr::to_bytes)
     })
 }
 
@@ -344,6 +360,14 @@ pub fn socket_pair() -> SysResult<(Fd, Fd)> {
     const SOCK_STREAM: u32 = 1;
     let mut ends = [0i32; 2];
     // SAFETY: the kernel writes both numbers.
-    unsafe { call!(__NR_socketpair, AF_UNIX, SOCK_STREAM | O_CLOEXEC, 0, ends.as_mut_ptr()) }?;
+    unsafe {
+        call!(
+            __NR_socketpair,
+            AF_UNIX,
+            SOCK_STREAM | O_CLOEXEC,
+            0,
+            ends.as_mut_ptr()
+        )
+    }?;
     Ok((Fd(ends[0]), Fd(ends[1])))
 }

@@ -155,7 +155,17 @@ pub fn read_own(pid: u32, from: usize, to: &mut [u8]) -> SysResult<usize> {
     let local = [to.as_mut_ptr() as usize, to.len()];
     let remote = [from, to.len()];
     // SAFETY: the kernel writes within `to` only.
-    unsafe { call!(__NR_process_vm_readv, pid, local.as_ptr(), 1, remote.as_ptr(), 1, 0) }
+    unsafe {
+        call!(
+            __NR_process_vm_readv,
+            pid,
+            local.as_ptr(),
+            1,
+            remote.as_ptr(),
+            1,
+            0
+        )
+    }
 }
 
 /// Writes own memory through the kernel: process_vm_writev(2) on itself.
@@ -163,7 +173,17 @@ pub fn write_own(pid: u32, to: usize, from: &[u8]) -> SysResult<usize> {
     let local = [from.as_ptr().expose_provenance(), from.len()];
     let remote = [to, from.len()];
     // SAFETY: used to write what stands there already.
-    unsafe { call!(__NR_process_vm_writev, pid, local.as_ptr(), 1usize, remote.as_ptr(), 1usize, 0usize) }
+    unsafe {
+        call!(
+            __NR_process_vm_writev,
+            pid,
+            local.as_ptr(),
+            1usize,
+            remote.as_ptr(),
+            1usize,
+            0usize
+        )
+    }
 }
 
 /// Is every page of the range mapped? msync(2) with MS_ASYNC, which does nothing but look.
@@ -237,7 +257,17 @@ pub unsafe fn set_mm(map: &MmMap) -> SysResult<()> {
     const PR_SET_MM_MAP: usize = 14;
     let place = core::ptr::from_ref(map);
     // SAFETY: the kernel copies the structure and the vector it names.
-    unsafe { call!(__NR_prctl, PR_SET_MM, PR_SET_MM_MAP, place, size_of::<MmMap>(), 0) }.map(drop)
+    unsafe {
+        call!(
+            __NR_prctl,
+            PR_SET_MM,
+            PR_SET_MM_MAP,
+            place,
+            size_of::<MmMap>(),
+            0
+        )
+    }
+    .map(drop)
 }
 
 /// Argument of the PAGEMAP_SCAN ioctl (linux/fs.h, kernel 6.7).

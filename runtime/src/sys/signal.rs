@@ -50,7 +50,15 @@ pub fn set_mask(mask: u64) -> SysResult<u64> {
     let mut old = 0u64;
     let new = core::ptr::from_ref(&mask);
     // SAFETY: the kernel reads one number and writes the other.
-    unsafe { call!(__NR_rt_sigprocmask, 2, new, core::ptr::from_mut(&mut old), SET) }?;
+    unsafe {
+        call!(
+            __NR_rt_sigprocmask,
+            2,
+            new,
+            core::ptr::from_mut(&mut old),
+            SET
+        )
+    }?;
     Ok(old)
 }
 
@@ -68,7 +76,15 @@ pub fn take(set: u64) -> SysResult<Info> {
     let now = [0u64; 2];
     let which = core::ptr::from_ref(&set);
     // SAFETY: the kernel reads the set and the time and writes the information.
-    unsafe { call!(__NR_rt_sigtimedwait, which, info.as_mut_ptr(), now.as_ptr(), SET) }?;
+    unsafe {
+        call!(
+            __NR_rt_sigtimedwait,
+            which,
+            info.as_mut_ptr(),
+            now.as_ptr(),
+            SET
+        )
+    }?;
     Ok(info)
 }
 

@@ -26,7 +26,16 @@ pub fn ask(fd: i32, about: About) -> SysResult<u32> {
     let value_at = core::ptr::from_mut(&mut value);
     let len_at = core::ptr::from_mut(&mut len);
     // SAFETY: the kernel writes both numbers.
-    unsafe { call!(__NR_getsockopt, fd, SOL_SOCKET, about as u32, value_at, len_at) }?;
+    unsafe {
+        call!(
+            __NR_getsockopt,
+            fd,
+            SOL_SOCKET,
+            about as u32,
+            value_at,
+            len_at
+        )
+    }?;
     Ok(value)
 }
 
@@ -55,7 +64,9 @@ fn internet(address: &[u8; 128]) -> SysResult<SocketAddr> {
     let [f0, f1, p0, p1, rest @ ..] = address;
     let port = u16::from_be_bytes([*p0, *p1]);
     let ip = match u16::from_le_bytes([*f0, *f1]) {
-        2 => rest.first_chunk::<4>().map(|&bytes| IpAddr::V4(Ipv4Addr::from(bytes))),
+        2 => rest
+            .first_chunk::<4>()
+            .map(|&bytes| IpAddr::V4(Ipv4Addr::from(bytes))),
         10 => rest
             .get(4..)
             .and_then(|r| r.first_chunk::<16>())

@@ -61,7 +61,13 @@ pub fn clear_tid_address() -> SysResult<u64> {
     const PR_GET_TID_ADDRESS: usize = 40;
     let mut place = 0u64;
     // SAFETY: the kernel writes the number.
-    unsafe { call!(__NR_prctl, PR_GET_TID_ADDRESS, core::ptr::from_mut(&mut place)) }?;
+    unsafe {
+        call!(
+            __NR_prctl,
+            PR_GET_TID_ADDRESS,
+            core::ptr::from_mut(&mut place)
+        )
+    }?;
     Ok(place)
 }
 
@@ -103,7 +109,14 @@ pub fn set_name(name: &[u8; 16]) -> SysResult<()> {
 pub fn affinity() -> SysResult<[u64; 16]> {
     let mut mask = [0u64; 16];
     // SAFETY: the kernel writes within the mask.
-    unsafe { call!(__NR_sched_getaffinity, 0, size_of_val(&mask), mask.as_mut_ptr()) }?;
+    unsafe {
+        call!(
+            __NR_sched_getaffinity,
+            0,
+            size_of_val(&mask),
+            mask.as_mut_ptr()
+        )
+    }?;
     Ok(mask)
 }
 
@@ -126,7 +139,15 @@ pub fn scheduling() -> SysResult<(u32, u32)> {
 /// sched_setscheduler(2).
 pub fn set_scheduling(policy: u32, priority: u32) -> SysResult<()> {
     // SAFETY: the kernel reads one integer.
-    unsafe { call!(__NR_sched_setscheduler, 0, policy, core::ptr::from_ref(&priority)) }.map(drop)
+    unsafe {
+        call!(
+            __NR_sched_setscheduler,
+            0,
+            policy,
+            core::ptr::from_ref(&priority)
+        )
+    }
+    .map(drop)
 }
 
 /// How many threads the process has; 2 for "more than one" where /proc does not tell.

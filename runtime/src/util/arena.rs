@@ -43,7 +43,9 @@ impl Arena {
                 Err(e) => why = e,
             }
         }
-        fail!("no memory for the checkpoint's own use ({want} bytes; RLIMIT_AS, RLIMIT_MEMLOCK): {why}")
+        fail!(
+            "no memory for the checkpoint's own use ({want} bytes; RLIMIT_AS, RLIMIT_MEMLOCK): {why}"
+        )
     }
 
     /// Uses a region that the caller reserved without access and will unmap.
@@ -76,7 +78,10 @@ impl Arena {
         let start = self.used.get().next_multiple_of(align);
         let end = start.saturating_add(len);
         if end > self.len {
-            fail!("the checkpoint's own memory is used up ({} bytes)", self.len);
+            fail!(
+                "the checkpoint's own memory is used up ({} bytes)",
+                self.len
+            );
         }
         if end > self.open.get() {
             let open = end.next_multiple_of(STEP).min(self.len);
@@ -94,9 +99,13 @@ impl Arena {
     }
 
     /// `count` records, all bytes zero.
+    #[expect(clippy::mut_from_ref, reason = "every call hands out other bytes")]
     pub fn records<T: Plain>(&self, count: usize) -> Result<&mut [T]> {
         let Some(len) = count.checked_mul(size_of::<T>()) else {
-            fail!("the checkpoint's own memory is used up ({} bytes)", self.len);
+            fail!(
+                "the checkpoint's own memory is used up ({} bytes)",
+                self.len
+            );
         };
         let bytes = self.bytes(len, align_of::<T>())?;
         let place = bytes.as_mut_ptr().cast::<T>();

@@ -27,10 +27,11 @@ impl PageCrc {
 
     /// Takes whole pages in.
     pub fn update(&mut self, data: &[u8]) {
-        for page in data.chunks_exact(PAGE) {
+        let (pages, _) = data.as_chunks::<PAGE>();
+        for page in pages {
             if self.fast {
-                // SAFETY: 4096 bytes, and the instruction is there.
-                unsafe { cpu::crc_page(&mut self.lanes, page.as_ptr().cast()) };
+                // SAFETY: the instruction is there.
+                unsafe { cpu::crc_page(&mut self.lanes, page) };
             } else {
                 for (lane, quarter) in self.lanes.iter_mut().zip(page.chunks_exact(1024)) {
                     *lane = u64::from(crc::update(*lane as u32, quarter));

@@ -145,7 +145,9 @@ fn number(bytes: &[u8], radix: u32) -> Option<(u64, &[u8])> {
         let Some(digit) = char::from(*first).to_digit(radix) else {
             break;
         };
-        value = value.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))?;
+        value = value
+            .checked_mul(u64::from(radix))?
+            .checked_add(u64::from(digit))?;
         rest = tail;
     }
     (rest.len() < bytes.len()).then_some((value, rest))

@@ -116,7 +116,10 @@ impl Seen<'_> {
         if !self.is(S_IFREG) && !self.is(S_IFDIR) {
             return Err(refuse(self.fd, &self.stat, None));
         }
-        fail!("descriptor {}: its path cannot be known without /proc", self.fd)
+        fail!(
+            "descriptor {}: its path cannot be known without /proc",
+            self.fd
+        )
     }
 
     fn device(&self, link: &[u8]) -> Result<Fate> {
@@ -151,7 +154,10 @@ impl Seen<'_> {
             // What is only read may as well be a copy.
             return Ok(Fate::new(file_kind::DELETED, link));
         }
-        Err(refused(self.fd, format_args!("file {shown}, to which its name does not lead")))
+        Err(refused(
+            self.fd,
+            format_args!("file {shown}, to which its name does not lead"),
+        ))
     }
 }
 

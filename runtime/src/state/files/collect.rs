@@ -78,7 +78,10 @@ impl Collector {
         let flags = fs::control(fd, F_GETFL, 0).or_fail(what)? as u32;
         let cloexec = fs::control(fd, F_GETFD, 0).or_fail(what)? & FD_CLOEXEC != 0;
         if fd as u32 >= limits::DESCRIPTORS {
-            fail!("descriptor {fd}: numbers above {} are not carried", limits::DESCRIPTORS);
+            fail!(
+                "descriptor {fd}: numbers above {} are not carried",
+                limits::DESCRIPTORS
+            );
         }
         let file = match self.same_as(fd, &stat, flags)? {
             Some(file) => file,
@@ -139,10 +142,20 @@ impl Collector {
     }
 
     fn add(&mut self, seen: &Seen<'_>, fate: &Fate) -> Result<u32> {
-        let Seen { fd, stat, flags, .. } = *seen;
+        let Seen {
+            fd, stat, flags, ..
+        } = *seen;
         let place_only = flags & fs::O_PATH != 0;
-        let (owner, owner_signal) = if place_only { (0, 0) } else { owner(fd, flags)? };
-        let pos = if place_only { 0 } else { fs::seek(fd, 0, SEEK_CUR).unwrap_or(0) };
+        let (owner, owner_signal) = if place_only {
+            (0, 0)
+        } else {
+            owner(fd, flags)?
+        };
+        let pos = if place_only {
+            0
+        } else {
+            fs::seek(fd, 0, SEEK_CUR).unwrap_or(0)
+        };
         let record = File {
             kind: fate.kind,
             flags,
@@ -169,7 +182,9 @@ impl Collector {
         let mut text = [0; 1024];
         let got = fs::open(name.as_c(), fs::O_RDONLY, 0)
             .and_then(|file| fs::read(file.number(), &mut text))
-            .or_fail(format_args!("cannot tell whether descriptor {fd} holds a lock"))?;
+            .or_fail(format_args!(
+                "cannot tell whether descriptor {fd} holds a lock"
+            ))?;
         let mut lines = text.get(..got).unwrap_or(&[]).split(|&b| b == b'\n');
         if lines.any(|line| line.starts_with(b"lock:")) {
             return Err(refused(fd, format_args!("file lock")));

@@ -36,7 +36,9 @@ pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<
 }
 
 fn first_of(book: &Book, known: &Known) -> Option<usize> {
-    book.files().iter().position(|other| same_file(known, other))
+    book.files()
+        .iter()
+        .position(|other| same_file(known, other))
 }
 
 fn same_file(a: &Known, b: &Known) -> bool {
@@ -71,7 +73,9 @@ fn write_one(
             Err(_) => at,
         };
         at = at.max(data);
-        let hole = fs::seek(file.number(), at as i64, SEEK_HOLE).unwrap_or(size).min(size);
+        let hole = fs::seek(file.number(), at as i64, SEEK_HOLE)
+            .unwrap_or(size)
+            .min(size);
         // Always on, should a file system tell of a hole where it told of data.
         let end = hole.max(at + 1).next_multiple_of(PAGE);
         while at < end {

@@ -83,7 +83,10 @@ fn socket(fd: i32) -> Error {
 /// What /proc calls `anon_inode:NAME`, the name often in brackets.
 fn anonymous(fd: i32, link: &[u8]) -> Error {
     let name = link.strip_prefix(b"anon_inode:").unwrap_or(link);
-    let bare = name.strip_prefix(b"[").and_then(|n| n.strip_suffix(b"]")).unwrap_or(name);
+    let bare = name
+        .strip_prefix(b"[")
+        .and_then(|n| n.strip_suffix(b"]"))
+        .unwrap_or(name);
     match bare {
         b"eventpoll" => refused(fd, format_args!("epoll")),
         b"bpf-map" => refused(fd, format_args!("bpf map")),

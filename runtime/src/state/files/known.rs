@@ -1,5 +1,8 @@
 //! Open file descriptions while they are being collected.
-#![expect(unsafe_code, reason = "vouches that a record of integers may be all zeroes")]
+#![expect(
+    unsafe_code,
+    reason = "vouches that a record of integers may be all zeroes"
+)]
 
 use ckpt_format::limits;
 use ckpt_format::record::{Descriptor, File};

@@ -62,7 +62,10 @@ const fn device(major: u64, minor: u64) -> u64 {
 
 /// The usual path of a device without state.
 fn plain_device(rdev: u64) -> Option<&'static [u8]> {
-    PLAIN_DEVICES.iter().find(|(number, _)| *number == rdev).map(|(_, path)| *path)
+    PLAIN_DEVICES
+        .iter()
+        .find(|(number, _)| *number == rdev)
+        .map(|(_, path)| *path)
 }
 
 /// All open files of the process.
@@ -86,7 +89,10 @@ impl Files {
     /// Does a descriptor lead to the file with this inode?
     #[must_use]
     pub fn leads_to(&self, ino: u64) -> bool {
-        self.book.files().iter().any(|known| self.book.record(known).ino == ino)
+        self.book
+            .files()
+            .iter()
+            .any(|known| self.book.record(known).ino == ino)
     }
 
     /// Most bytes that the two sections take.

@@ -6,7 +6,7 @@ use ckpt_format::toc::kind;
 use super::parking::Parking;
 use super::remake::Remade;
 use super::stream;
-use super::{F_GETFD, F_GETFL, F_SETFD, F_SETFL, F_SETOWN, F_SETSIG, FD_CLOEXEC};
+use super::{F_GETFL, F_SETFD, F_SETFL, F_SETOWN, F_SETSIG, FD_CLOEXEC};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
@@ -78,7 +78,9 @@ impl Opener<'_> {
             _ => open_named(fd, file)?,
         };
         set_signals(&opened, fd, file, self.program)?;
-        self.parking.keep(opened, fd).or_fail(format_args!("descriptor {fd}: no number for it"))
+        self.parking
+            .keep(opened, fd)
+            .or_fail(format_args!("descriptor {fd}: no number for it"))
     }
 
     /// A stream of the restoring command's; /dev/null for a standard one that it does not have.
@@ -106,7 +108,10 @@ impl Opener<'_> {
 }
 
 fn cannot_open(fd: u32, path: &[u8], e: crate::sys::Errno) -> Error {
-    Error::new(format_args!("descriptor {fd}: cannot open {}: {e}", Show(path)))
+    Error::new(format_args!(
+        "descriptor {fd}: cannot open {}: {e}",
+        Show(path)
+    ))
 }
 
 /// A name for a system call.
@@ -151,7 +156,10 @@ fn open_device(fd: u32, file: &File<'_>) -> Result<Fd> {
             .is_ok_and(|s| s.st_mode & S_IFMT == super::S_IFCHR && s.st_rdev == file.rdev)
     };
     let Some(path) = [file.path, usual].into_iter().find(|path| is_it(path)) else {
-        fail!("descriptor {fd}: {} is not there or another device", Show(file.path));
+        fail!(
+            "descriptor {fd}: {} is not there or another device",
+            Show(file.path)
+        );
     };
     let flags = (file.flags & !ACT & !fs::O_NOFOLLOW) | fs::O_NOCTTY;
     fs::open(c_path(path).as_c(), flags, 0).map_err(|e| cannot_open(fd, path, e))
@@ -160,8 +168,8 @@ fn open_device(fd: u32, file: &File<'_>) -> Result<Fd> {
 /// An O_PATH descriptor, perhaps of a symbolic link.
 fn open_path(fd: u32, file: &File<'_>) -> Result<Fd> {
     let path = c_path(file.path);
-    let opened = fs::open(path.as_c(), file.flags & !ACT, 0)
-        .map_err(|e| cannot_open(fd, file.path, e))?;
+    let opened =
+        fs::open(path.as_c(), file.flags & !ACT, 0).map_err(|e| cannot_open(fd, file.path, e))?;
     let stat = fs::stat_fd(opened.number()).map_err(|e| cannot_open(fd, file.path, e))?;
     check(fd, file, &stat)?;
     Ok(opened)
@@ -195,8 +203,11 @@ fn set_position(file: &File<'_>, place: i32) -> Result<()> {
         file_kind::REGULAR | file_kind::DIRECTORY | file_kind::DELETED
     );
     if has_one && file.pos != 0 {
-        fs::seek(place, file.pos, SEEK_SET)
-            .or_fail(format_args!("{}: cannot go to position {}", Show(file.path), file.pos))?;
+        fs::seek(place, file.pos, SEEK_SET).or_fail(format_args!(
+            "{}: cannot go to position {}",
+            Show(file.path),
+            file.pos
+        ))?;
     }
     Ok(())
 }
@@ -206,7 +217,11 @@ impl Opened<'_> {
     pub fn install(self, image: &Image<'_>) -> Result<()> {
         for descriptor in image.descriptors()? {
             let fd = descriptor.fd as i32;
-            let place = self.places.get(descriptor.file as usize).copied().unwrap_or(-1);
+            let place = self
+                .places
+                .get(descriptor.file as usize)
+                .copied()
+                .unwrap_or(-1);
             let cloexec = descriptor.cloexec != 0;
             let what = format_args!("cannot make descriptor {fd}");
             // A place among the program's own numbers is that of one of the description's own

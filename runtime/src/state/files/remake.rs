@@ -40,7 +40,10 @@ impl<'a> Remade<'a> {
     /// Opens description `number`, making the file if this is the first of it.
     pub(super) fn open(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<Fd> {
         let shown = Show(file.path);
-        let known = self.0.iter().find(|m| m.is == 1 && (m.dev, m.ino) == (file.dev, file.ino));
+        let known = self
+            .0
+            .iter()
+            .find(|m| m.is == 1 && (m.dev, m.ino) == (file.dev, file.ino));
         let (master, opened) = match known {
             Some(made) => (None, reopen(made.fd, file.flags)),
             None => match make(file).map(|(made, direct)| (made.number(), made, direct)) {
@@ -50,7 +53,9 @@ impl<'a> Remade<'a> {
             },
         };
         let opened = opened.map_err(|e| {
-            Error::new(format_args!("descriptor {fd}: cannot make {shown} again: {e}"))
+            Error::new(format_args!(
+                "descriptor {fd}: cannot make {shown} again: {e}"
+            ))
         })?;
         if let (Some((_, master)), Some(slot)) = (master, self.0.get_mut(number)) {
             fs::truncate(master.number(), file.size)

@@ -83,10 +83,7 @@ fn leads_out(fd: i32) -> bool {
 /// restored program the same numbers lead to others.
 pub(super) fn take() -> Streams {
     let streams = AT_START.get();
-    AT_START.set(Streams(streams.0.map(|o| Origin {
-        file: (0, 0),
-        ..o
-    })));
+    AT_START.set(Streams(streams.0.map(|o| Origin { file: (0, 0), ..o })));
     streams
 }
 
@@ -121,8 +118,12 @@ pub(super) fn which(fd: i32, stat: &Stat, flags: u32, streams: Streams) -> Optio
     // One terminal is often all three; what is written to is more likely a copy of the output.
     let input = access == fs::O_RDONLY;
     let order = if input { [0, 1, 2] } else { [1, 2, 0] };
-    let standard = order.into_iter().find(|&n| all().any(|o| o.fd == n && same(&o)));
-    standard.or_else(|| all().filter(|o| o.fd > 2).find(same).map(|o| o.fd)).map(|n| n as u32)
+    let standard = order
+        .into_iter()
+        .find(|&n| all().any(|o| o.fd == n && same(&o)));
+    standard
+        .or_else(|| all().filter(|o| o.fd > 2).find(same).map(|o| o.fd))
+        .map(|n| n as u32)
 }
 
 /// Input can be read, output be written.
@@ -138,5 +139,9 @@ pub(super) fn orphan(kind: u32, access: u32) -> crate::sys::SysResult<Fd> {
     } else {
         fs::socket_pair()?
     };
-    Ok(if access == fs::O_WRONLY { writing } else { reading })
+    Ok(if access == fs::O_WRONLY {
+        writing
+    } else {
+        reading
+    })
 }

@@ -119,7 +119,9 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
             // Nobody can open it again, so it is shared memory with contents, unless a descriptor
             // leads to it: what is written through one must show in the other.
             if files.leads_to(area.ino) {
-                fail!("mapping {start:x}-{end:x}: shared mapping of deleted file {shown}, which is open too: not carried");
+                fail!(
+                    "mapping {start:x}-{end:x}: shared mapping of deleted file {shown}, which is open too: not carried"
+                );
             }
             area.kind = vma_kind::SHARED_ANON;
         } else {

@@ -121,7 +121,12 @@ impl Space {
     /// The most that the section of mappings can take.
     #[must_use]
     pub fn bound(&self) -> usize {
-        let paths: usize = self.areas.as_slice().iter().map(|a| a.name.1 as usize).sum();
+        let paths: usize = self
+            .areas
+            .as_slice()
+            .iter()
+            .map(|a| a.name.1 as usize)
+            .sum();
         4 + self.areas.as_slice().len() * 80 + paths
     }
 

@@ -62,7 +62,11 @@ impl PageMap {
         end: usize,
         regions: &mut [ScanRegion],
     ) -> crate::sys::SysResult<(usize, usize)> {
-        let guard = if self.way == Way::Guards { is::GUARD } else { 0 };
+        let guard = if self.way == Way::Guards {
+            is::GUARD
+        } else {
+            0
+        };
         let mut arg = ScanArg {
             start: start as u64,
             end: end as u64,
@@ -91,7 +95,11 @@ impl PageMap {
                 .scan(at, end, &mut regions)
                 .or_fail(format_args!("cannot scan the page map"))?;
             for region in regions.get(..count).unwrap_or(&[]) {
-                visit(region.start as usize, region.end as usize, region.categories)?;
+                visit(
+                    region.start as usize,
+                    region.end as usize,
+                    region.categories,
+                )?;
             }
             at = walked;
         }
@@ -124,7 +132,11 @@ impl PageMap {
                     | bit(62, is::SWAPPED)
                     | bit(61, is::FILE)
                     | bit(58, is::GUARD);
-                let now = if now & (is::PRESENT | is::SWAPPED | is::GUARD) == 0 { 0 } else { now };
+                let now = if now & (is::PRESENT | is::SWAPPED | is::GUARD) == 0 {
+                    0
+                } else {
+                    now
+                };
                 if let Some((from, categories)) = open
                     && categories != now
                 {

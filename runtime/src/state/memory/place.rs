@@ -97,7 +97,11 @@ pub unsafe fn all(image: &Image<'_>, staged: &Staged<'_>) -> Result<()> {
 /// As for [`all`].
 unsafe fn view(vma: &Vma<'_>, staged: &Staged<'_>) -> Result<()> {
     let (start, len) = (vma.start as usize, vma.len() as usize);
-    let object = staged.objects.get(vma.object as usize * 2).copied().unwrap_or(0);
+    let object = staged
+        .objects
+        .get(vma.object as usize * 2)
+        .copied()
+        .unwrap_or(0);
     let from = (object + vma.offset) as usize;
     // SAFETY: a second view of the object, at an address that is free.
     unsafe { mm::move_to(from, 0, len, start) }

@@ -10,7 +10,10 @@
 //!
 //! What cannot be asked: advice given for memory, and whether memory outside of the executable may
 //! be run. Both are taken to be as in a new mapping; docs/SUPPORT.md says so.
-#![expect(unsafe_code, reason = "maps and unmaps what is free, to see whether it is")]
+#![expect(
+    unsafe_code,
+    reason = "maps and unmaps what is free, to see whether it is"
+)]
 
 use ckpt_format::record::{TASK_END, prot, vma_flag, vma_kind};
 

@@ -42,15 +42,18 @@ pub fn read() -> Result<Space> {
     let mut held = 0;
     loop {
         let room = buffer.get_mut(held..).unwrap_or(&mut []);
-        let got = fs::read(file.number(), room)
-            .or_fail(format_args!("cannot read /proc/self/smaps"))?;
+        let got =
+            fs::read(file.number(), room).or_fail(format_args!("cannot read /proc/self/smaps"))?;
         if got == 0 {
             break;
         }
         held += got;
         let text = buffer.get(..held).unwrap_or(&[]);
         let mut used = 0;
-        while let Some(len) = text.get(used..).and_then(|t| t.iter().position(|&b| b == b'\n')) {
+        while let Some(len) = text
+            .get(used..)
+            .and_then(|t| t.iter().position(|&b| b == b'\n'))
+        {
             parser.line(text.get(used..used + len).unwrap_or(&[]))?;
             used += len + 1;
         }
@@ -72,10 +75,7 @@ struct Parser {
 impl Parser {
     fn line(&mut self, line: &[u8]) -> Result<()> {
         // Details begin with a capital letter, a mapping with its address.
-        if !line.first().is_some_and(u8::is_ascii_uppercase) {
-            self.end()?;
-            self.mapping(line)
-        } else {
+        if line.first().is_some_and(u8::is_ascii_uppercase) {
             if let Some(area) = &mut self.current {
                 if let Some(flags) = line.strip_prefix(b"VmFlags:") {
                     take_flags(area, flags);
@@ -83,8 +83,10 @@ impl Parser {
                     area.swapped = decimal(trim_start(rest)).is_some_and(|(kib, _)| kib > 0);
                 }
             }
-            Ok(())
+            return Ok(());
         }
+        self.end()?;
+        self.mapping(line)
     }
 
     /// `55d0c000-55d0e000 r--p 00001000 fe:00 1234    /path`

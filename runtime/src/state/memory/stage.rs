@@ -2,9 +2,9 @@
 //! where that is free here, else elsewhere. Nothing of the restoring process is touched.
 #![expect(unsafe_code, reason = "fills memory that Rust knows nothing of")]
 
+use ckpt_format::limits;
 use ckpt_format::record::{Guard, Run, Vma, prot, vma_flag as flag, vma_kind};
 use ckpt_format::toc::kind;
-use ckpt_format::limits;
 
 use super::{PAGE, hole};
 use crate::error::{Context, Result, fail};
@@ -37,7 +37,10 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
         .max()
         .unwrap_or(0);
     if objects > count {
-        fail!("{}: impossible value: number of a shared object", image.path);
+        fail!(
+            "{}: impossible value: number of a shared object",
+            image.path
+        );
     }
     let staged = Staged {
         at: arena.records(count)?,
@@ -45,7 +48,10 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
     };
     let bounce = arena.bytes(RUN, PAGE)?;
     let mut runs = image.runs()?.peekable();
-    let mut guards = image.list::<Guard>(kind::GUARDS, limits::VMAS)?.flatten().peekable();
+    let mut guards = image
+        .list::<Guard>(kind::GUARDS, limits::VMAS)?
+        .flatten()
+        .peekable();
     for (vma, at) in image.vmas()?.zip(staged.at.iter_mut()) {
         if vma.kind == vma_kind::SHARED_ANON {
             continue;
@@ -113,10 +119,18 @@ impl<'v> Filling<'v> {
     fn fill(&mut self, image: &Image<'_>, run: &Run, from: u64, bounce: &mut [u8]) -> Result<()> {
         let to = self.at + (run.addr - self.vma.start) as usize;
         let len = run.len() as usize;
-        let reach = self.vma.size.next_multiple_of(PAGE as u64).saturating_sub(self.vma.offset);
+        let reach = self
+            .vma
+            .size
+            .next_multiple_of(PAGE as u64)
+            .saturating_sub(self.vma.offset);
         if self.file && run.addr - self.vma.start + run.len() > reach {
             // Touching it would raise SIGBUS.
-            fail!("{}: impossible value: pages beyond the end of {}", image.path, Show(self.vma.path));
+            fail!(
+                "{}: impossible value: pages beyond the end of {}",
+                image.path,
+                Show(self.vma.path)
+            );
         }
         // SAFETY: the run lies in this mapping (the image was checked), which is ours.
         let target = unsafe { core::slice::from_raw_parts_mut(to as *mut u8, len) };
@@ -157,11 +171,16 @@ impl<'v> Filling<'v> {
 
     fn guard(&self, guard: &Guard) -> Result<()> {
         if guard.start < self.vma.start || guard.end > self.vma.end {
-            fail!("guard region {:x}-{:x} crosses a mapping's end", guard.start, guard.end);
+            fail!(
+                "guard region {:x}-{:x} crosses a mapping's end",
+                guard.start,
+                guard.end
+            );
         }
         let at = self.at + (guard.start - self.vma.start) as usize;
-        mm::advise(at, (guard.end - guard.start) as usize, MADV_GUARD_INSTALL)
-            .or_fail(format_args!("guard region {:x}-{:x}", guard.start, guard.end))
+        mm::advise(at, (guard.end - guard.start) as usize, MADV_GUARD_INSTALL).or_fail(
+            format_args!("guard region {:x}-{:x}", guard.start, guard.end),
+        )
     }
 
     fn finish(self) -> Result<()> {
@@ -191,7 +210,10 @@ pub fn checked(image: &Image<'_>, data: &[u8], crc: u32, addr: u64) -> Result<()
     if sum.finish() == crc {
         Ok(())
     } else {
-        fail!("{}: checksum of the pages at {addr:#x} does not match", image.path)
+        fail!(
+            "{}: checksum of the pages at {addr:#x} does not match",
+            image.path
+        )
     }
 }
 
@@ -204,7 +226,8 @@ fn backing(vma: &Vma<'_>) -> Result<Option<Fd>> {
     let open = || fs::open(path.as_c(), mode | fs::O_NOCTTY | fs::O_NONBLOCK, 0);
     match vma.kind {
         vma_kind::CARRIED => {
-            let same = |fd: &Fd| fs::stat_fd(fd.number()).is_ok_and(|s| s.st_size as u64 == vma.size);
+            let same =
+                |fd: &Fd| fs::stat_fd(fd.number()).is_ok_and(|s| s.st_size as u64 == vma.size);
             return Ok(open().ok().filter(same));
         }
         vma_kind::FILE | vma_kind::SHARED_FILE => {}
@@ -221,7 +244,10 @@ fn backing(vma: &Vma<'_>) -> Result<Option<Fd>> {
         );
     }
     if size < vma.size {
-        fail!("mapped file {shown} shrank from {} to {size} bytes", vma.size);
+        fail!(
+            "mapped file {shown} shrank from {} to {size} bytes",
+            vma.size
+        );
     }
     Ok(Some(fd))
 }
@@ -244,7 +270,8 @@ pub fn advise(vma: &Vma<'_>, at: usize) -> Result<()> {
         if vma.flags & bit != 0 && !natural {
             match mm::advise(at, len, advice) {
                 // A kernel without merging or huge pages: a matter of speed only.
-                Err(Errno::INVAL) if bit & (flag::MERGEABLE | flag::HUGEPAGE | flag::NOHUGEPAGE) != 0 => {}
+                Err(Errno::INVAL)
+                    if bit & (flag::MERGEABLE | flag::HUGEPAGE | flag::NOHUGEPAGE) != 0 => {}
                 result => result.or_fail(format_args!("advice {advice} for {}", Place(vma)))?,
             }
         }
@@ -261,10 +288,14 @@ pub fn advise(vma: &Vma<'_>, at: usize) -> Result<()> {
 fn shared_objects(image: &Image<'_>, objects: &mut [u64]) -> Result<()> {
     for (index, object) in objects.chunks_exact_mut(2).enumerate() {
         let views = || {
-            let of = move |v: &Vma<'_>| v.kind == vma_kind::SHARED_ANON && v.object as usize == index;
+            let of =
+                move |v: &Vma<'_>| v.kind == vma_kind::SHARED_ANON && v.object as usize == index;
             image.vmas().map(|all| all.filter(of))
         };
-        let end = views()?.map(|v| v.offset.saturating_add(v.len())).max().unwrap_or(0);
+        let end = views()?
+            .map(|v| v.offset.saturating_add(v.len()))
+            .max()
+            .unwrap_or(0);
         if end == 0 {
             continue;
         }
@@ -310,6 +341,12 @@ impl core::fmt::Debug for Place<'_> {
 
 impl core::fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(f, "mapping {:x}-{:x} {}", self.0.start, self.0.end, Show(self.0.path))
+        write!(
+            f,
+            "mapping {:x}-{:x} {}",
+            self.0.start,
+            self.0.end,
+            Show(self.0.path)
+        )
     }
 }

@@ -2,7 +2,7 @@
 
 /// A vDSO's dynamic symbols.
 #[derive(Clone, Copy, Debug)]
-pub struct Symbols<'a> {
+pub(super) struct Symbols<'a> {
     image: &'a [u8],
     symbols: usize,
     strings: usize,
@@ -18,7 +18,7 @@ const SYMBOL: usize = 24;
 impl<'a> Symbols<'a> {
     /// Finds the tables; `None` if the image has none or they lie outside of it.
     #[must_use]
-    pub fn parse(image: &'a [u8]) -> Option<Self> {
+    pub(super) fn parse(image: &'a [u8]) -> Option<Self> {
         if !image.starts_with(b"\x7fELF\x02\x01") {
             return None;
         }
@@ -27,7 +27,10 @@ impl<'a> Symbols<'a> {
         let dynamic = (0..count)
             .map(|n| headers + n * 56)
             .find(|&at| long(image, at) == Some(PT_DYNAMIC))?;
-        let (mut at, size) = (word(image, dynamic + 8)? as usize, word(image, dynamic + 40)? as usize);
+        let (mut at, size) = (
+            word(image, dynamic + 8)? as usize,
+            word(image, dynamic + 40)? as usize,
+        );
         let end = at.checked_add(size)?.min(image.len());
         let (mut symbols, mut strings) = (0, 0);
         while at + 16 <= end {
@@ -48,7 +51,7 @@ impl<'a> Symbols<'a> {
     }
 
     /// Names and offsets of the functions.
-    pub fn functions(&self) -> impl Iterator<Item = (&'a [u8], usize)> + use<'a> {
+    pub(super) fn functions(&self) -> impl Iterator<Item = (&'a [u8], usize)> + use<'a> {
         let Self {
             image,
             symbols,
@@ -72,13 +75,25 @@ impl<'a> Symbols<'a> {
 }
 
 fn half(image: &[u8], at: usize) -> Option<u16> {
-    image.get(at..)?.first_chunk().copied().map(u16::from_le_bytes)
+    image
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u16::from_le_bytes)
 }
 
 fn long(image: &[u8], at: usize) -> Option<u32> {
-    image.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
+    image
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u32::from_le_bytes)
 }
 
 fn word(image: &[u8], at: usize) -> Option<u64> {
-    image.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
+    image
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .map(u64::from_le_bytes)
 }
