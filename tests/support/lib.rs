@@ -7,6 +7,7 @@ mod ask;
 mod build;
 mod data;
 mod dialog;
+pub mod image;
 mod launch;
 mod maps;
 mod place;
@@ -15,7 +16,7 @@ mod run;
 mod sample;
 mod visible;
 
-pub use ask::{checkpoint, checkpoint_by_signal};
+pub use ask::{checkpoint, checkpoint_by_signal, wait_for_runtime};
 pub use data::{Random, random_bytes, words};
 pub use dialog::Dialog;
 pub use launch::{Launch, Streams, command_of};

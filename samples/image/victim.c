@@ -1,0 +1,50 @@
+// What images are spoilt of: a program with a little of everything, which says "pass" and ends as soon as the
+// go file is there, so that it would be seen to run.
+//#Links: static
+#include "../lib/sample.h"
+#include <signal.h>
+#include <sys/time.h>
+
+int main(int argc, char **argv) {
+    sample_start(argc, argv);
+    // Private view of a file too large to travel in the image; one page changed.
+    enum { LARGE = 300 * PAGE };
+    static char block[LARGE];
+    fill(block, LARGE, 1);
+    make_file("large", block, LARGE);
+    int file = open("large", O_RDWR);
+    unsigned char *view = mmap(NULL, LARGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    expect(view != MAP_FAILED, "private view");
+    view[5 * PAGE] = 1;
+    unsigned char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    expect(shared != MAP_FAILED, "shared view");
+    int copy = dup(file);
+    expect(copy > file, "dup");
+    make_file("gone", block, 3 * PAGE);
+    int gone = open("gone", O_RDONLY);
+    expect(gone >= 0 && unlink("gone") == 0, "deleted file");
+    for (int i = 0; i < 2; i++) {
+        uint64_t *object = map_anywhere(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
+        fill(object, 2 * PAGE, 2);
+    }
+    unsigned char *guarded = map_private(4 * PAGE);
+    guarded[0] = 1;
+    madvise(guarded + PAGE, PAGE, 102);
+    map_anywhere(PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS);
+    unsigned char *one = map_private(PAGE);
+    one[0] = 1;
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGUSR1);
+    sigaddset(&both, SIGRTMIN + 1);
+    sigprocmask(SIG_BLOCK, &both, NULL);
+    raise(SIGUSR1);
+    kill(getpid(), SIGRTMIN + 1);
+    struct itimerval timer = {.it_value = {1000, 0}, .it_interval = {7, 500000}};
+    setitimer(ITIMER_REAL, &timer, NULL);
+
+    ready();
+    wait_for_go();
+    expect(view[5 * PAGE] == 1 && guarded[0] == 1 && one[0] == 1, "memory");
+    pass();
+}
