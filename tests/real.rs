@@ -221,6 +221,11 @@ fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Ou
         fs::rename(&image, &kept)?;
         let mut launch = run.launch.restore(&run.seen(&kept));
         launch.streams.error = format!("restore-{count}.err");
+        if real.chroot {
+            // Without /proc nobody knows the output file's name, so it is the restoring command's.
+            launch.streams.output = "out".to_owned();
+            launch.streams.append = true;
+        }
         error_files = vec![launch.streams.error.clone()];
         process = launch.start()?;
     }

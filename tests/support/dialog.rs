@@ -1,5 +1,6 @@
 //! A program on the other side of two pipes: say something, wait for an answer.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
@@ -8,6 +9,7 @@ use std::thread::spawn;
 
 use anyhow::{Context, Result};
 
+use crate::place::give;
 use crate::run::{Process, wait_until};
 
 /// A running program with its standard input and output.
@@ -23,11 +25,15 @@ pub struct Dialog {
 impl Dialog {
     /// Starts the command in a directory.
     pub fn start(command: &mut Command, dir: &Path) -> Result<Self> {
+        // A file, and not what the tests' caller has there: the program opens it again after a restore.
+        let complaints = dir.join("dialog.err");
+        let error = File::create(&complaints).context("make dialog.err")?;
+        give(&complaints)?;
         let mut child = command
             .current_dir(dir)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(error)
             .spawn()
             .with_context(|| format!("start {command:?}"))?;
         let input = child.stdin.take();
@@ -42,7 +48,7 @@ impl Dialog {
             }
         });
         Ok(Self {
-            process: Process::new(child, dir.join("nothing")),
+            process: Process::new(child, complaints),
             input,
             heard,
             position: 0,

@@ -1,6 +1,6 @@
 //! Starting programs, as the plain user and with streams that are files.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
@@ -36,6 +36,8 @@ pub struct Streams {
     pub output: String,
     /// Standard error, made anew.
     pub error: String,
+    /// Standard output is appended to, as by a shell's `>>`.
+    pub append: bool,
 }
 
 impl Launch {
@@ -50,6 +52,7 @@ impl Launch {
                 input: None,
                 output: "out".to_owned(),
                 error: "err".to_owned(),
+                append: false,
             },
             chroot: None,
         }
@@ -63,15 +66,22 @@ impl Launch {
             input: None,
             output: "restore.out".to_owned(),
             error: "restore.err".to_owned(),
+            append: false,
         };
         launch
     }
 
     /// Starts it.
     pub fn start(&self) -> Result<Process> {
-        let open = |name: &str| -> Result<File> {
+        let open = |name: &str, append: bool| -> Result<File> {
             let path = self.dir.join(name);
-            let file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
+            let file = OpenOptions::new()
+                .create(true)
+                .append(append)
+                .write(true)
+                .truncate(!append)
+                .open(&path)
+                .with_context(|| format!("make {}", path.display()))?;
             give(&path)?;
             Ok(file)
         };
@@ -80,8 +90,8 @@ impl Launch {
             .args(&self.args)
             .current_dir(&self.dir)
             .envs(self.env.iter().cloned())
-            .stdout(open(&self.streams.output)?)
-            .stderr(open(&self.streams.error)?);
+            .stdout(open(&self.streams.output, self.streams.append)?)
+            .stderr(open(&self.streams.error, false)?);
         match &self.streams.input {
             Some(name) => command.stdin(File::open(self.dir.join(name))?),
             None => command.stdin(Stdio::null()),
