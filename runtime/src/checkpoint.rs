@@ -79,7 +79,9 @@ fn write(
     let timers = timers::collect()?;
 
     let mut out = Output::create(&arena, path)?;
+    let paused = rseq::Paused::make(thread::rseq_of(&thread));
     let guards = memory::dump::all(&space, &arena, &mut out)?;
+    drop(paused);
     files.write_contents(&arena, &mut out)?;
     out.end_pages()?;
     let guards = guards.as_slice();
@@ -105,6 +107,7 @@ fn write(
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
     let (files_bound, descriptors_bound) = files.bounds();
     out.section(kind::FILES, files_bound, |w| files.encode_files(w))?;
+    out.section(kind::LOCKS, files.locks_bound(), |w| files.encode_locks(w))?;
     out.section(kind::DESCRIPTORS, descriptors_bound, |w| {
         files.encode_descriptors(w);
     })?;

@@ -229,13 +229,7 @@ fn absolute(path: &[u8]) -> Result<PathText> {
 }
 
 fn ask(wish: &Wish) -> Result<PathText> {
-    let status = Status::read(wish.pid)?;
-    if !status.catches {
-        fail!(
-            "process {} is not a program patched with ckpt-patch, or does not take requests any more",
-            wish.pid
-        );
-    }
+    let status = ready(wish.pid)?;
     become_like(&status)?;
     let file = fs::memory_file(c"ckpt-request").or_fail(format_args!("cannot make a request"))?;
     fs::truncate(file.number(), LEN as u64).or_fail(format_args!("cannot make a request"))?;
@@ -244,6 +238,25 @@ fn ask(wish: &Wish) -> Result<PathText> {
     shared.set_text(wish.path.as_bytes());
     send(wish.pid, file.number())?;
     wait(wish.pid, &shared)
+}
+
+/// The program's status, once it takes requests: one that has just been started, or is being
+/// restored, does so in a moment.
+fn ready(pid: u32) -> Result<Status> {
+    const MOMENT: u64 = 2_000;
+    let begin = process::ticks();
+    loop {
+        let status = Status::read(pid)?;
+        if status.catches {
+            return Ok(status);
+        }
+        if process::ticks() - begin > MOMENT {
+            fail!(
+                "process {pid} is not a program patched with ckpt-patch, or does not take requests any more"
+            );
+        }
+        process::sleep(5);
+    }
 }
 
 /// Sends the signal with the descriptor's number.

@@ -119,6 +119,12 @@ impl<'a> Writer<'a> {
 
 /// A value with one encoding.
 pub trait Field<'a>: Sized {
+    /// Bytes it takes; of a value without a fixed length, the bytes of its length alone.
+    const SIZE: usize;
+    /// False for bytes of any length.
+    const FIXED: bool = true;
+    /// Of a record, its fields in their order; a test compares them with the specification.
+    const FIELDS: &'static [FieldInfo] = &[];
     /// Appends the value.
     fn put(&self, w: &mut Writer<'_>);
     /// Reads the value back.
@@ -128,6 +134,7 @@ pub trait Field<'a>: Sized {
 macro_rules! integer {
     ($($t:ty),*) => {$(
         impl<'a> Field<'a> for $t {
+            const SIZE: usize = size_of::<$t>();
             fn put(&self, w: &mut Writer<'_>) {
                 w.bytes(&self.to_le_bytes());
             }
@@ -141,6 +148,7 @@ integer!(u8, u16, u32, u64, i32, i64);
 
 /// Bytes of known length, as they are.
 impl<'a, const N: usize> Field<'a> for [u8; N] {
+    const SIZE: usize = N;
     fn put(&self, w: &mut Writer<'_>) {
         w.bytes(self);
     }
@@ -151,6 +159,7 @@ impl<'a, const N: usize> Field<'a> for [u8; N] {
 
 /// Numbers of known count.
 impl<'a, const N: usize> Field<'a> for [u64; N] {
+    const SIZE: usize = size_of::<[u64; N]>();
     fn put(&self, w: &mut Writer<'_>) {
         for number in self {
             w.put(number);
@@ -167,6 +176,8 @@ impl<'a, const N: usize> Field<'a> for [u64; N] {
 
 /// Bytes of any length: a `u32` length, then the bytes.
 impl<'a> Field<'a> for &'a [u8] {
+    const SIZE: usize = size_of::<u32>();
+    const FIXED: bool = false;
     fn put(&self, w: &mut Writer<'_>) {
         match u32::try_from(self.len()) {
             Ok(len) => w.put(&len),
@@ -181,26 +192,38 @@ impl<'a> Field<'a> for &'a [u8] {
     }
 }
 
+/// What a record says of one of its fields: name, [`Field::SIZE`], [`Field::FIXED`].
+pub type FieldInfo = (&'static str, usize, bool);
+
 /// Declares a record: its fields in the order of their encoding, without padding.
 macro_rules! record {
     ($(#[$doc:meta])* $name:ident<$a:lifetime> { $($(#[$fdoc:meta])* $field:ident: $t:ty,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name<$a> { $($(#[$fdoc])* pub $field: $t,)* }
-        impl<$a> $crate::codec::Field<$a> for $name<$a> {
-            fn put(&self, w: &mut $crate::Writer<'_>) { $(w.put(&self.$field);)* }
-            fn take(r: &mut $crate::Reader<$a>) -> Result<Self, $crate::DecodeError> {
-                Ok(Self { $($field: r.take()?,)* })
-            }
-        }
+        $crate::codec::record!(@impl [$a] $name<$a> { $($field: $t,)* });
     };
     ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $t:ty,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub struct $name { $($(#[$fdoc])* pub $field: $t,)* }
-        impl<'a> $crate::codec::Field<'a> for $name {
+        $crate::codec::record!(@impl ['a] $name { $($field: $t,)* });
+    };
+    (@impl [$a:lifetime] $name:ty { $($field:ident: $t:ty,)* }) => {
+        impl<$a> $crate::codec::Field<$a> for $name {
+            const SIZE: usize = {
+                let mut size = 0usize;
+                $(size = size.saturating_add(<$t as $crate::codec::Field<'_>>::SIZE);)*
+                size
+            };
+            const FIXED: bool = true $(&& <$t as $crate::codec::Field<'_>>::FIXED)*;
+            const FIELDS: &'static [$crate::codec::FieldInfo] = &[$((
+                stringify!($field),
+                <$t as $crate::codec::Field<'_>>::SIZE,
+                <$t as $crate::codec::Field<'_>>::FIXED,
+            ),)*];
             fn put(&self, w: &mut $crate::Writer<'_>) { $(w.put(&self.$field);)* }
-            fn take(r: &mut $crate::Reader<'a>) -> Result<Self, $crate::DecodeError> {
+            fn take(r: &mut $crate::Reader<$a>) -> Result<Self, $crate::DecodeError> {
                 Ok(Self { $($field: r.take()?,)* })
             }
         }

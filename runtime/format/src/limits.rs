@@ -11,6 +11,8 @@ pub const RUNS: u32 = 1 << 24;
 pub const THREADS: u32 = 1 << 22;
 /// Descriptors: `fs.nr_open` by default.
 pub const DESCRIPTORS: u32 = 1 << 20;
+/// File locks: as many as descriptors; a database has a handful.
+pub const LOCKS: u32 = 1 << 20;
 /// Bytes in a path: the kernel's `PATH_MAX`.
 pub const PATH: usize = 4096;
 /// Queued signals: well above usual `RLIMIT_SIGPENDING`.

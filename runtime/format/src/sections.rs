@@ -74,6 +74,9 @@ impl<'a> Sections<'a> {
         let of_memory = self.runs()?;
         self.guards()?;
         let files = self.files()?;
+        for lock in self.list::<record::Lock>(kind::LOCKS, limits::LOCKS)? {
+            lock?.check(files)?;
+        }
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
             return Err(DecodeError::Value("length of the pages section"));

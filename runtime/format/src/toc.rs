@@ -45,6 +45,8 @@ pub mod kind {
     pub const CONTENTS: u32 = 15;
     /// Guard regions (MADV_GUARD_INSTALL) within mappings.
     pub const GUARDS: u32 = 16;
+    /// File locks.
+    pub const LOCKS: u32 = 17;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -67,12 +69,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::VDSO => "vdso",
         kind::CONTENTS => "contents",
         kind::GUARDS => "guards",
+        kind::LOCKS => "locks",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 16] = [
+pub const ALL: [u32; 17] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -89,10 +92,11 @@ pub const ALL: [u32; 16] = [
     kind::VDSO,
     kind::CONTENTS,
     kind::GUARDS,
+    kind::LOCKS,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 17;
+pub const KINDS: usize = 18;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

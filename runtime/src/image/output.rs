@@ -71,6 +71,9 @@ impl<'a> Output<'a> {
         if temporary.is_cut() {
             fail!("the image's name is too long");
         }
+        // All that may fail before there is a file to be removed.
+        let pieces = arena.records(PIECES * 2)?;
+        let (runs, contents) = (List::new(1 << 24)?, List::new(1 << 22)?);
         let flags = fs::O_RDWR | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
         // One left by a process of the same number that was killed in its checkpoint.
         let _ = fs::unlink(temporary.as_c());
@@ -85,11 +88,11 @@ impl<'a> Output<'a> {
             pages: 0,
             written: 0,
             flushed: 0,
-            pieces: arena.records(PIECES * 2)?,
+            pieces,
             piece_count: 0,
             gathered: 0,
-            runs: List::new(1 << 24)?,
-            contents: List::new(1 << 22)?,
+            runs,
+            contents,
             entries: [None; toc::KINDS],
             entry_count: 0,
             end: 0,

@@ -45,9 +45,20 @@ pub fn collect(frame: Frame) -> Result<Thread> {
         policy,
         priority,
         nice: process::nice().unwrap_or(0),
+        io_priority: thread::io_priority().unwrap_or(0),
         death_signal: process::ask(PR_GET_PDEATHSIG).unwrap_or(0),
         affinity: thread::affinity().unwrap_or([0; 16]),
     })
+}
+
+/// The registration of restartable sequences in a record.
+#[must_use]
+pub fn rseq_of(record: &Thread) -> Rseq {
+    Rseq {
+        area: record.rseq,
+        len: record.rseq_len,
+        signature: record.rseq_sig,
+    }
 }
 
 /// Where the C library keeps the thread's id, by evidence: a word that holds it now. glibc gives
@@ -128,11 +139,7 @@ pub unsafe fn restore(record: &Thread) -> Result<()> {
     }
     // SAFETY: the word is in the program's memory.
     unsafe { thread::set_clear_tid_address(record.clear_tid) };
-    rseq::restore(&Rseq {
-        area: record.rseq,
-        len: record.rseq_len,
-        signature: record.rseq_sig,
-    })?;
+    rseq::restore(&rseq_of(record))?;
     let tid = thread::id();
     for place in record.tid_words.into_iter().filter(|&p| p != 0) {
         let place = place as *mut u32;
@@ -162,5 +169,13 @@ fn place_on_cpus(record: &Thread) {
     }
     if process::nice() != Ok(record.nice) && process::set_nice(record.nice).is_err() {
         crate::log::info!("nice value {} is not permitted here", record.nice);
+    }
+    if thread::io_priority() != Ok(record.io_priority)
+        && thread::set_io_priority(record.io_priority).is_err()
+    {
+        crate::log::info!(
+            "I/O priority {:#x} is not permitted here",
+            record.io_priority
+        );
     }
 }

@@ -371,3 +371,46 @@ pub fn socket_pair() -> SysResult<(Fd, Fd)> {
     }?;
     Ok((Fd(ends[0]), Fd(ends[1])))
 }
+
+/// A lock on part of a file: whose, kind and range, as `struct flock` has them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+struct Flock {
+    kind: i16,
+    whence: i16,
+    start: i64,
+    len: i64,
+    pid: i32,
+}
+
+/// F_SETLK, or F_OFD_SETLK if `of_description`: locks from byte `start` to `end`, without waiting.
+pub fn lock_range(
+    fd: i32,
+    of_description: bool,
+    exclusive: bool,
+    start: u64,
+    end: u64,
+) -> SysResult<()> {
+    const F_SETLK: u32 = 6;
+    const F_OFD_SETLK: u32 = 37;
+    let lock = Flock {
+        // F_RDLCK, F_WRLCK.
+        kind: i16::from(exclusive),
+        whence: 0,
+        start: start as i64,
+        // Zero: to whatever the end is.
+        len: if end >= i64::MAX as u64 { 0 } else { (end - start + 1) as i64 },
+        pid: 0,
+    };
+    let command = if of_description { F_OFD_SETLK } else { F_SETLK };
+    // SAFETY: the kernel reads the structure.
+    unsafe { call!(__NR_fcntl, fd, command, core::ptr::from_ref(&lock)) }.map(drop)
+}
+
+/// flock(2), without waiting.
+pub fn lock_whole(fd: i32, exclusive: bool) -> SysResult<()> {
+    // LOCK_SH, LOCK_EX; LOCK_NB.
+    let operation = if exclusive { 2 } else { 1 } | 4;
+    // SAFETY: no memory.
+    unsafe { call!(__NR_flock, fd, operation) }.map(drop)
+}

@@ -180,3 +180,17 @@ pub fn wait(place: *const u32, value: u32, milliseconds: u64) {
     // SAFETY: the kernel reads the word and the time.
     let _ = unsafe { call!(__NR_futex, place, FUTEX_WAIT, value, time.as_ptr()) };
 }
+
+/// ioprio_get(2) of the caller.
+pub fn io_priority() -> SysResult<u32> {
+    const IOPRIO_WHO_PROCESS: u32 = 1;
+    // SAFETY: no memory.
+    unsafe { call!(__NR_ioprio_get, IOPRIO_WHO_PROCESS, 0) }.map(|value| value as u32)
+}
+
+/// ioprio_set(2) of the caller.
+pub fn set_io_priority(value: u32) -> SysResult<()> {
+    const IOPRIO_WHO_PROCESS: u32 = 1;
+    // SAFETY: no memory.
+    unsafe { call!(__NR_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) }.map(drop)
+}

@@ -150,3 +150,5 @@ unsafe impl Plain for i32 {}
 unsafe impl Plain for ckpt_format::record::Descriptor {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Pending {}
+// SAFETY: a record of integers.
+unsafe impl Plain for ckpt_format::record::Lock {}

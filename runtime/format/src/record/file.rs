@@ -98,6 +98,47 @@ impl Descriptor {
     }
 }
 
+/// Values of [`Lock::kind`]: whose the lock is.
+pub mod lock_kind {
+    /// The process's, F_SETLK.
+    pub const PROCESS: u32 = 0;
+    /// The description's, F_OFD_SETLK.
+    pub const DESCRIPTION: u32 = 1;
+    /// The description's and the whole file's, flock(2).
+    pub const WHOLE: u32 = 2;
+}
+
+record! {
+    /// A lock that is held through an open file.
+    Lock {
+        /// Place of the file in the files section.
+        file: u32,
+        /// One of [`lock_kind`].
+        kind: u32,
+        /// 1 if it keeps all others out, 0 if it keeps writers out.
+        exclusive: u32,
+        /// First byte.
+        start: u64,
+        /// Last byte; 2^63 - 1 for whatever the file's end is.
+        end: u64,
+    }
+}
+
+impl Lock {
+    /// Checks that the open file exists, the kind and the range.
+    pub fn check(&self, files: u32) -> Result<(), DecodeError> {
+        const LAST: u64 = i64::MAX.cast_unsigned();
+        let range = self.start <= self.end
+            && self.end <= LAST
+            && (self.kind != lock_kind::WHOLE || (self.start, self.end) == (0, LAST));
+        if self.file < files && self.kind <= lock_kind::WHOLE && self.exclusive <= 1 && range {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("file lock"))
+        }
+    }
+}
+
 record! {
     /// A run of pages of a deleted file or of a shared object; the pages follow those of the
     /// mappings in the section of pages.

@@ -43,6 +43,8 @@ record! {
         priority: u32,
         /// Nice value.
         nice: i32,
+        /// I/O scheduling class and priority, as ioprio_get(2) gives them.
+        io_priority: u32,
         /// Parent-death signal.
         death_signal: u32,
         /// Which processors it may run on, as the kernel's mask.

@@ -6,8 +6,8 @@ use ckpt_format::record::{File, file_kind};
 use super::classify::{Fate, Seen};
 use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
-use super::stream;
-use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC};
+use super::{locks, stream};
+use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -121,13 +121,21 @@ impl Collector {
         };
         let fate = seen.fate(self.files.streams)?;
         if fate.kind == file_kind::STREAM {
-            return self.stream(&seen, &fate);
+            let number = self.stream(&seen, &fate)?;
+            // A regular file whose name does not lead to it may have some.
+            if self.has_proc && stat.st_mode & S_IFMT == S_IFREG {
+                locks::collect(&mut self.files.book, fd, number)?;
+            }
+            return Ok(number);
         }
         if fate.path.is_cut() {
             return Err(refuse(fd, &stat, link));
         }
-        self.refuse_locks(fd)?;
-        self.add(&seen, &fate)
+        let number = self.add(&seen, &fate)?;
+        if self.has_proc {
+            locks::collect(&mut self.files.book, fd, number)?;
+        }
+        Ok(number)
     }
 
     fn stream(&mut self, seen: &Seen<'_>, fate: &Fate) -> Result<u32> {
@@ -171,25 +179,6 @@ impl Collector {
             path: fate.path.as_bytes(),
         };
         self.files.book.add(&record, fd)
-    }
-
-    /// Refuses a description through which a lock is held.
-    fn refuse_locks(&self, fd: i32) -> Result<()> {
-        if !self.has_proc {
-            return Ok(());
-        }
-        let name = Text::<40>::format(format_args!("/proc/self/fdinfo/{fd}"));
-        let mut text = [0; 1024];
-        let got = fs::open(name.as_c(), fs::O_RDONLY, 0)
-            .and_then(|file| fs::read(file.number(), &mut text))
-            .or_fail(format_args!(
-                "cannot tell whether descriptor {fd} holds a lock"
-            ))?;
-        let mut lines = text.get(..got).unwrap_or(&[]).split(|&b| b == b'\n');
-        if lines.any(|line| line.starts_with(b"lock:")) {
-            return Err(refused(fd, format_args!("file lock")));
-        }
-        Ok(())
     }
 }
 

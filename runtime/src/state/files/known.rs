@@ -5,7 +5,7 @@
 )]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Descriptor, File};
+use ckpt_format::record::{Descriptor, File, Lock};
 
 use crate::error::Result;
 use crate::util::arena::Plain;
@@ -40,6 +40,7 @@ pub(super) struct Book {
     files: List<Known>,
     descriptors: List<Descriptor>,
     paths: List<u8>,
+    locks: List<Lock>,
 }
 
 impl Book {
@@ -50,6 +51,7 @@ impl Book {
             files: List::new(most)?,
             descriptors: List::new(most)?,
             paths: List::new(most * 256)?,
+            locks: List::new(limits::LOCKS as usize)?,
         })
     }
 
@@ -82,6 +84,14 @@ impl Book {
             file,
             cloexec: u32::from(cloexec),
         })
+    }
+
+    pub(super) fn add_lock(&mut self, lock: Lock) -> Result<()> {
+        self.locks.push(lock)
+    }
+
+    pub(super) fn locks(&self) -> &[Lock] {
+        self.locks.as_slice()
     }
 
     pub(super) fn files(&self) -> &[Known] {

@@ -3,8 +3,10 @@
 mod classify;
 mod collect;
 mod contents;
+mod install;
 mod kinds;
 mod known;
+mod locks;
 mod open;
 mod parking;
 mod remake;
@@ -122,9 +124,24 @@ impl Files {
         }
     }
 
+    /// Most bytes that the section of locks takes.
+    #[must_use]
+    pub fn locks_bound(&self) -> usize {
+        4 + self.book.locks().len() * 28
+    }
+
+    /// Writes the section of locks.
+    pub fn encode_locks(&self, w: &mut Writer<'_>) {
+        w.put(&(self.book.locks().len() as u32));
+        for lock in self.book.locks() {
+            w.put(lock);
+        }
+    }
+
     /// Puts the contents of files without a name among the image's pages.
     pub fn write_contents(&self, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
-        contents::write(&self.book, arena, out)
+        contents::write(&self.book, arena, out)?;
+        locks::take_again(&self.book)
     }
 }
 

@@ -1,11 +1,11 @@
-//! Opens the files of an image, and makes the program's descriptors of them.
+//! Opens the files of an image and checks them.
 
 use ckpt_format::record::{File, Program, file_kind};
 use ckpt_format::toc::kind;
 
 use super::parking::Parking;
 use super::remake::Remade;
-use super::stream;
+use super::{locks, stream};
 use super::{F_GETFL, F_SETFD, F_SETFL, F_SETOWN, F_SETSIG, FD_CLOEXEC};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use crate::error::{Context, Error, Result, fail};
@@ -22,9 +22,9 @@ const SEEK_SET: u32 = 0;
 /// Every file of an image, open, at numbers that the program does not use for something else.
 #[derive(Debug)]
 pub struct Opened<'a> {
-    parking: Parking<'a>,
+    pub(super) parking: Parking<'a>,
     /// Where each description is kept.
-    places: &'a [i32],
+    pub(super) places: &'a [i32],
 }
 
 /// Opens the files and checks them; nothing of the program is touched, and of the restoring
@@ -55,6 +55,9 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     for (file, &place) in image.files()?.zip(places.iter()) {
         set_position(&file, place)?;
     }
+    // Taken again after the descriptors are made: closing any descriptor of a file gives the
+    // process's locks on it up. What cannot be had is told now.
+    locks::restore(image, |file| places.get(file as usize).copied())?;
     Ok(Opened {
         parking: opener.parking,
         places,
@@ -210,49 +213,4 @@ fn set_position(file: &File<'_>, place: i32) -> Result<()> {
         ))?;
     }
     Ok(())
-}
-
-impl Opened<'_> {
-    /// Makes the program's descriptors and closes all others, the image's among them.
-    pub fn install(self, image: &Image<'_>) -> Result<()> {
-        for descriptor in image.descriptors()? {
-            let fd = descriptor.fd as i32;
-            let place = self
-                .places
-                .get(descriptor.file as usize)
-                .copied()
-                .unwrap_or(-1);
-            let cloexec = descriptor.cloexec != 0;
-            let what = format_args!("cannot make descriptor {fd}");
-            // A place among the program's own numbers is that of one of the description's own
-            // descriptors, so nothing that is still needed is overwritten.
-            if place == fd {
-                let flag = if cloexec { FD_CLOEXEC } else { 0 };
-                fs::control(fd, F_SETFD, flag).or_fail(what)?;
-            } else {
-                fs::duplicate_to(place, fd, cloexec).or_fail(what)?;
-            }
-        }
-        for (file, &place) in image.files()?.zip(self.places) {
-            if file.kind == file_kind::STREAM {
-                set_blocking(&file, place);
-            }
-        }
-        self.parking.close_others();
-        Ok(())
-    }
-}
-
-/// A program that does not wait for its streams goes on that way, and the other way round; what
-/// the restoring command's are otherwise like is its own affair.
-fn set_blocking(file: &File<'_>, place: i32) {
-    let Ok(now) = fs::control(place, F_GETFL, 0) else {
-        return;
-    };
-    let nonblocking = fs::O_NONBLOCK as usize;
-    let wanted = (now & !nonblocking) | (file.flags as usize & nonblocking);
-    if wanted != now {
-        // The program can do nothing about it, and neither can a restore.
-        let _ = fs::control(place, F_SETFL, wanted);
-    }
 }

@@ -40,7 +40,11 @@ pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Gu
         }
     }
     // Pages of shared objects stand behind those of all mappings.
-    for (n, area) in areas.iter().enumerate().filter(|(_, a)| a.source == Source::Object) {
+    for (n, area) in areas
+        .iter()
+        .enumerate()
+        .filter(|(_, a)| a.source == Source::Object)
+    {
         dump.object(areas.get(..n).unwrap_or(&[]), area)?;
     }
     Ok(dump.guards)

@@ -1,0 +1,149 @@
+//! Locks on files, of the process and of its descriptions.
+
+use ckpt_format::limits;
+use ckpt_format::record::{Lock, file_kind, lock_kind};
+use ckpt_format::toc::kind;
+
+use super::kinds::refused;
+use super::known::Book;
+use crate::error::{Context, Error, Result, fail};
+use crate::image::input::Image;
+use crate::sys::{Errno, SysResult, fs};
+use crate::util::text::{Show, Text, decimal};
+
+/// Last byte of a lock that reaches to the end, wherever that is.
+const END: u64 = i64::MAX as u64;
+
+/// Notes the locks held through descriptor `fd`, which is file `number`: the kernel shows with a
+/// description those that were taken through it (fs/locks.c, show_fd_locks).
+pub(super) fn collect(book: &mut Book, fd: i32, number: u32) -> Result<()> {
+    let name = Text::<40>::format(format_args!("/proc/self/fdinfo/{fd}"));
+    let what = format_args!("cannot tell which locks descriptor {fd} holds");
+    let file = fs::open(name.as_c(), fs::O_RDONLY, 0).or_fail(what)?;
+    let mut buffer = [0; 4096];
+    let mut filled = 0;
+    loop {
+        let room = buffer.get_mut(filled..).unwrap_or(&mut []);
+        let got = fs::read(file.number(), room).or_fail(what)?;
+        if got == 0 {
+            return Ok(());
+        }
+        filled += got;
+        let text = buffer.get(..filled).unwrap_or(&[]);
+        let whole = text.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
+        for line in text.get(..whole).unwrap_or(&[]).split(|&b| b == b'\n') {
+            let Some(lock) = line.strip_prefix(b"lock:") else {
+                continue;
+            };
+            match parse(lock, number) {
+                Some(lock) => book.add_lock(lock)?,
+                None => return Err(refused(fd, format_args!("{}", Unknown(lock)))),
+            }
+        }
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+    }
+}
+
+/// `1: POSIX  ADVISORY  WRITE 4711 fd:00:815 0 EOF`, as in /proc/locks.
+fn parse(line: &[u8], file: u32) -> Option<Lock> {
+    let mut words = words(line).skip(1);
+    let kind = match words.next()? {
+        b"POSIX" => lock_kind::PROCESS,
+        b"OFDLCK" => lock_kind::DESCRIPTION,
+        b"FLOCK" => lock_kind::WHOLE,
+        _ => return None,
+    };
+    if words.next()? != b"ADVISORY" {
+        return None;
+    }
+    let exclusive = match words.next()? {
+        b"READ" => 0,
+        b"WRITE" => 1,
+        _ => return None,
+    };
+    // The process and the file are known.
+    let mut range = words.skip(2);
+    let (start, _) = decimal(range.next()?)?;
+    let end = match range.next()? {
+        b"EOF" => END,
+        number => decimal(number)?.0,
+    };
+    Some(Lock {
+        file,
+        kind,
+        exclusive,
+        start,
+        end,
+    })
+}
+
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    line.split(|&b| b == b' ' || b == b'\t').filter(|word| !word.is_empty())
+}
+
+/// Says what a lock that is not understood is.
+struct Unknown<'a>(&'a [u8]);
+
+impl core::fmt::Display for Unknown<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match words(self.0).nth(1) {
+            Some(b"LEASE") => f.write_str("file lease"),
+            Some(other) => write!(f, "file lock {}", Show(other)),
+            None => f.write_str("file lock"),
+        }
+    }
+}
+
+fn take(fd: i32, lock: &Lock) -> SysResult<()> {
+    let exclusive = lock.exclusive != 0;
+    match lock.kind {
+        lock_kind::WHOLE => fs::lock_whole(fd, exclusive),
+        kind => {
+            let of_description = kind == lock_kind::DESCRIPTION;
+            fs::lock_range(fd, of_description, exclusive, lock.start, lock.end)
+        }
+    }
+}
+
+/// Takes the process's locks on files without a name again: reading their contents closed a
+/// descriptor of each, and with any descriptor of a file all of the process's locks on it go
+/// (fcntl(2)). Nobody can have taken them meanwhile, for nobody else has the file.
+pub(super) fn take_again(book: &Book) -> Result<()> {
+    for lock in book.locks().iter().filter(|l| l.kind == lock_kind::PROCESS) {
+        let known = book.files().get(lock.file as usize);
+        if let Some(known) = known.filter(|known| known.kind == file_kind::DELETED) {
+            take(known.fd, lock)
+                .or_fail(format_args!("descriptor {}: lost its lock", known.fd))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the image's locks; `place` has a descriptor for each file.
+pub(super) fn restore(image: &Image<'_>, place: impl Fn(u32) -> Option<i32>) -> Result<()> {
+    for lock in image.list::<Lock>(kind::LOCKS, limits::LOCKS)?.flatten() {
+        let Some(fd) = place(lock.file) else {
+            fail!("{}: a lock on a file that is not open", image.path);
+        };
+        take(fd, &lock).map_err(|e| told(image, &lock, e))?;
+    }
+    Ok(())
+}
+
+#[cold]
+fn told(image: &Image<'_>, lock: &Lock, e: Errno) -> Error {
+    let fd = image
+        .descriptors()
+        .ok()
+        .and_then(|mut all| all.find(|d| d.file == lock.file))
+        .map_or(0, |d| d.fd);
+    let file = image.files().ok().and_then(|mut all| all.nth(lock.file as usize));
+    let path = Show(file.map_or(&[], |file| file.path));
+    match e {
+        Errno::AGAIN | Errno::ACCES => {
+            Error::new(format_args!("descriptor {fd}: {path} is locked by another process"))
+        }
+        _ => Error::new(format_args!("descriptor {fd}: cannot lock {path}: {e}")),
+    }
+}
