@@ -33,7 +33,7 @@ for step in range(1, 41):
     print(f"step {step:2}  {digest.hex()}", flush=True)
 JOB
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi; }
 lines() { wc -l <"$1" 2>/dev/null || echo 0; }
 
 cd "$dir"
@@ -48,17 +48,21 @@ ls -l "$python" python3.ckpt
 say "./python3.ckpt job.py >output &"
 ./python3.ckpt job.py >output &
 pid=$!
-until [ "$(lines output)" -ge 15 ]; do
-    kill -0 "$pid" || { echo "error: it ended on its own" >&2; exit 1; }
-    sleep 0.05
-done
+wait_for_line() {
+    until [ "$(lines output)" -ge "$1" ]; do
+        kill -0 "$pid" || { echo "error: it ended on its own" >&2; exit 1; }
+        sleep 0.05
+    done
+}
+wait_for_line 15
 tail -n 1 output
 
 say "./python3.ckpt --checkpoint $pid -o job.img"
 ./python3.ckpt --checkpoint "$pid" -o job.img
 ls -l job.img
 
-say "kill -9 $pid"
+say "It goes on for a while, which is lost now: kill -9 $pid"
+wait_for_line 20
 kill -9 "$pid"
 wait "$pid" 2>/dev/null || true
 pid=

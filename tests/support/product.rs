@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::place::{profile_dir, repository};
 
 /// The `ckpt-patch` binary of this profile. Cargo builds it for its own package's tests only, so it is
-/// built here, once for each test binary; that takes no time when it is up to date.
+/// built here, once for each test binary; that takes no time when it is up to date. `CKPT_PATCH` names
+/// another one to be tested, such as one that is installed.
 pub fn patch_tool() -> Result<&'static Path> {
     static TOOL: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match TOOL.get_or_init(|| build_tool().map_err(|error| format!("{error:#}"))) {
@@ -20,6 +21,9 @@ pub fn patch_tool() -> Result<&'static Path> {
 }
 
 fn build_tool() -> Result<PathBuf> {
+    if let Some(path) = env::var_os("CKPT_PATCH") {
+        return Ok(path.into());
+    }
     let profile = profile_dir()?;
     let target = profile.parent().context("no target directory")?;
     let name = profile.file_name().context("no profile directory")?;
