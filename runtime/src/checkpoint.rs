@@ -64,11 +64,7 @@ fn write(
     let files = files::collect()?;
     let space = memory::collect(&files)?;
     let thread = thread::collect(order.frame)?;
-    let _pause = rseq::Pause::begin(rseq::Rseq {
-        area: thread.rseq,
-        len: thread.rseq_len,
-        signature: thread.rseq_sig,
-    });
+    let _pause = rseq::Pause::begin(thread::rseq_of(&thread));
     let machine = machine::collect(&arena)?;
     let vdso = vdso::collect(&arena, &space)?;
     let notes = mm::collect(&arena, mm::lock_future(space.flags_of_new))?;
@@ -79,9 +75,7 @@ fn write(
     let timers = timers::collect()?;
 
     let mut out = Output::create(&arena, path)?;
-    let paused = rseq::Paused::make(thread::rseq_of(&thread));
     let guards = memory::dump::all(&space, &arena, &mut out)?;
-    drop(paused);
     files.write_contents(&arena, &mut out)?;
     out.end_pages()?;
     let guards = guards.as_slice();

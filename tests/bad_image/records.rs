@@ -173,6 +173,65 @@ fn vdso() -> Result<()> {
     cases.end()
 }
 
+type ThreadChange = fn(&mut Thread);
+const THREADS: [(&str, ThreadChange, &str); 19] = [
+    ("tid", |t| t.tid = 0, "thread"),
+    ("death signal", |t| t.death_signal = 65, "thread"),
+    ("fs", |t| t.fs_base = 1 << 47, "thread"),
+    ("gs", |t| t.gs_base = u64::MAX, "thread"),
+    ("robust list", |t| t.robust_len = 23, "thread"),
+    ("unaligned rseq", |t| t.rseq += 8, "thread"),
+    ("rseq without length", |t| t.rseq_len = 0, "thread"),
+    ("length without rseq", |t| t.rseq = 0, "thread"),
+    ("unaligned id", |t| t.tid_words[3] = 0x40_0002, "thread"),
+    ("no frame", |t| t.frame = 0, "address of the signal frame"),
+    (
+        "frame in the kernel",
+        |t| t.frame = u64::MAX - 7,
+        "address of the signal frame",
+    ),
+    (
+        "frame nowhere",
+        |t| t.frame = 0x1000,
+        "address of the signal frame",
+    ),
+    (
+        "rseq nowhere",
+        |t| t.rseq = 0x1000,
+        "address of the restartable sequences",
+    ),
+    (
+        "rseq at the top",
+        |t| t.rseq = !31,
+        "address of the restartable sequences",
+    ),
+    (
+        "rseq too long",
+        |t| t.rseq_len = u32::MAX,
+        "address of the restartable sequences",
+    ),
+    (
+        "id nowhere",
+        |t| t.tid_words[0] = 0x1000,
+        "address of a thread id",
+    ),
+    (
+        "id in the kernel",
+        |t| t.tid_words[1] = !3,
+        "address of a thread id",
+    ),
+    (
+        "third id",
+        |t| t.tid_words[2] = 0x1000,
+        "address of a thread id",
+    ),
+    (
+        "last id",
+        |t| t.tid_words[3] = 0x1000,
+        "address of a thread id",
+    ),
+];
+
 #[test]
 fn threads() -> Result<()> {
     let mut cases = Cases::new("threads")?;
@@ -186,65 +245,7 @@ fn threads() -> Result<()> {
         list(b, |t: &mut Vec<Thread>| t.push(t[0]))
     });
     cases.refused("two", &two.build(), "more than one thread");
-    type Change = fn(&mut Thread);
-    let changes: [(&str, Change, &str); 19] = [
-        ("tid", |t| t.tid = 0, "thread"),
-        ("death signal", |t| t.death_signal = 65, "thread"),
-        ("fs", |t| t.fs_base = 1 << 47, "thread"),
-        ("gs", |t| t.gs_base = u64::MAX, "thread"),
-        ("robust list", |t| t.robust_len = 23, "thread"),
-        ("unaligned rseq", |t| t.rseq += 8, "thread"),
-        ("rseq without length", |t| t.rseq_len = 0, "thread"),
-        ("length without rseq", |t| t.rseq = 0, "thread"),
-        ("unaligned id", |t| t.tid_words[3] = 0x40_0002, "thread"),
-        ("no frame", |t| t.frame = 0, "address of the signal frame"),
-        (
-            "frame in the kernel",
-            |t| t.frame = u64::MAX - 7,
-            "address of the signal frame",
-        ),
-        (
-            "frame nowhere",
-            |t| t.frame = 0x1000,
-            "address of the signal frame",
-        ),
-        (
-            "rseq nowhere",
-            |t| t.rseq = 0x1000,
-            "address of the restartable sequences",
-        ),
-        (
-            "rseq at the top",
-            |t| t.rseq = !31,
-            "address of the restartable sequences",
-        ),
-        (
-            "rseq too long",
-            |t| t.rseq_len = u32::MAX,
-            "address of the restartable sequences",
-        ),
-        (
-            "id nowhere",
-            |t| t.tid_words[0] = 0x1000,
-            "address of a thread id",
-        ),
-        (
-            "id in the kernel",
-            |t| t.tid_words[1] = !3,
-            "address of a thread id",
-        ),
-        (
-            "third id",
-            |t| t.tid_words[2] = 0x1000,
-            "address of a thread id",
-        ),
-        (
-            "last id",
-            |t| t.tid_words[3] = 0x1000,
-            "address of a thread id",
-        ),
-    ];
-    for (name, change, what) in changes {
+    for (name, change, what) in THREADS {
         let bad = with(&|t| change(&mut t[0]));
         cases.refused(name, &bad, &format!("impossible value: {what}"));
     }

@@ -14,6 +14,7 @@ use ckpt_format::toc::{self, Entry, kind};
 use crate::arch::cpu::{Page, page_is_zero};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Piece};
+use crate::sys::signal;
 use crate::util::arena::Arena;
 use crate::util::crc::PageCrc;
 use crate::util::list::List;
@@ -61,7 +62,12 @@ pub struct Output<'a> {
     entries: [Option<Entry>; toc::KINDS],
     entry_count: u32,
     end: u64,
+    /// A signal of a file that became too large waits already and is the program's.
+    too_large: bool,
 }
+
+/// SIGXFSZ as a bit of a signal set.
+const XFSZ: u64 = 1 << 24;
 
 impl<'a> Output<'a> {
     /// Makes the temporary file beside `path`.
@@ -96,6 +102,7 @@ impl<'a> Output<'a> {
             entries: [None; toc::KINDS],
             entry_count: 0,
             end: 0,
+            too_large: signal::pending().unwrap_or(XFSZ) & XFSZ != 0,
         })
     }
 
@@ -339,6 +346,10 @@ impl Drop for Output<'_> {
         if !self.complete {
             // The image was given up; a leftover would only take room.
             let _ = fs::unlink(self.temporary.as_c());
+            // A write beyond RLIMIT_FSIZE raises the signal, which would end the program.
+            if !self.too_large {
+                let _ = signal::take(XFSZ);
+            }
         }
     }
 }

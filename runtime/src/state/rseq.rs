@@ -77,30 +77,6 @@ pub fn find(fs_base: u64) -> Rseq {
     none
 }
 
-/// A registration taken back for the moment of a checkpoint: the kernel writes into the area
-/// whenever the thread is preempted, also between a page's checksum and its writing.
-#[derive(Debug)]
-pub struct Paused(Rseq);
-
-impl Paused {
-    /// Takes it back.
-    #[must_use]
-    pub fn make(rseq: Rseq) -> Self {
-        if rseq.area != 0 {
-            // SAFETY: the kernel only forgets.
-            let _ = unsafe { thread::rseq(rseq.area, rseq.len, UNREGISTER, rseq.signature) };
-        }
-        Self(rseq)
-    }
-}
-
-impl Drop for Paused {
-    fn drop(&mut self) {
-        // It was registered a moment ago with the same values.
-        let _ = restore(&self.0);
-    }
-}
-
 /// Takes back the registration of a thread whose memory is about to go.
 pub fn give_up(fs_base: u64) {
     let found = find(fs_base);
@@ -139,7 +115,12 @@ impl Pause {
 
 impl Drop for Pause {
     fn drop(&mut self) {
-        // What was registered before can be registered again.
-        let _ = restore(&self.0);
+        let Self(rseq) = self;
+        if rseq.area != 0 {
+            // What was registered before can be registered again; no message, since one about why
+            // the checkpoint failed may be on its way.
+            // SAFETY: the area is the program's own.
+            let _ = unsafe { thread::rseq(rseq.area, rseq.len, 0, rseq.signature) };
+        }
     }
 }
