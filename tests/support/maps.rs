@@ -11,6 +11,7 @@
 //! * The name of a deleted file: the new file without a name had another name.
 
 use std::fs;
+use std::io::ErrorKind;
 
 use anyhow::{Context, Result};
 
@@ -27,7 +28,12 @@ struct Area {
 
 /// One line for each mapping, then the kernel's labels that occur.
 pub(crate) fn memory_of(pid: u32) -> Result<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/smaps")).context("smaps")?;
+    let text = match fs::read_to_string(format!("/proc/{pid}/smaps")) {
+        Ok(text) => text,
+        // A program that is not dumpable shows it to root alone; that is a property as well.
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(error.to_string()),
+        Err(error) => return Err(error).context("smaps"),
+    };
     let mut areas: Vec<Area> = Vec::new();
     let mut labels: Vec<String> = Vec::new();
     for line in text.lines() {
