@@ -35,9 +35,9 @@ impl Opened<'_> {
             }
         }
         self.parking.close_others();
-        let descriptors = image.descriptors()?;
         locks::restore(image, |file| {
-            descriptors.clone().find(|d| d.file == file).map(|d| d.fd as i32)
+            let mut descriptors = image.descriptors().ok()?;
+            descriptors.find(|d| d.file == file).map(|d| d.fd as i32)
         })
     }
 }

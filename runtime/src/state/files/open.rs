@@ -6,7 +6,7 @@ use ckpt_format::toc::kind;
 use super::parking::Parking;
 use super::remake::Remade;
 use super::{locks, stream};
-use super::{F_GETFL, F_SETFD, F_SETFL, F_SETOWN, F_SETSIG, FD_CLOEXEC};
+use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
