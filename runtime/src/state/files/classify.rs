@@ -2,7 +2,7 @@
 
 use ckpt_format::record::file_kind;
 
-use super::kinds::{refuse, refused};
+use super::kinds::{refuse, refused, special};
 use super::stream::{self, Streams};
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use crate::error::{Result, fail};
@@ -139,7 +139,7 @@ impl Seen<'_> {
             let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
             return Err(refused(self.fd, format_args!("memory file {}", Show(name))));
         }
-        if let (Some(path @ [b'/', ..]), _) = (link.strip_suffix(b" (deleted)"), ()) {
+        if let Some(path @ [b'/', ..]) = link.strip_suffix(b" (deleted)") {
             return Ok(Fate::new(file_kind::DELETED, path));
         }
         // It has a name that does not lead to it: outside of a chroot, on a file system that is
@@ -148,7 +148,7 @@ impl Seen<'_> {
             return Ok(Fate::stream(n, self.link));
         }
         if link.first() != Some(&b'/') {
-            return Err(refused(self.fd, format_args!("{shown}")));
+            return Err(special(self.fd, link));
         }
         if self.flags & fs::O_ACCMODE == fs::O_RDONLY {
             // What is only read may as well be a copy.

@@ -47,8 +47,18 @@ fn same_file(a: &Known, b: &Known) -> bool {
 
 /// A description of our own, so that the program's offset stays where it is.
 fn readable(book: &Book, known: &Known) -> Result<Fd> {
+    const OWNER_READS: u32 = 0o400;
+    const PERMISSIONS: u32 = 0o7777;
     let name = Text::<32>::format(format_args!("/proc/self/fd/{}", known.fd));
-    fs::open(name.as_c(), fs::O_RDONLY | fs::O_NOCTTY, 0).map_err(|e| {
+    let open = || fs::open(name.as_c(), fs::O_RDONLY | fs::O_NOCTTY, 0);
+    let opened = open().or_else(|e| {
+        // Made for writing only. Nobody else can come by its name, which it has lost.
+        fs::set_mode(known.fd, (known.mode & PERMISSIONS) | OWNER_READS).map_err(|_| e)?;
+        let opened = open();
+        fs::set_mode(known.fd, known.mode & PERMISSIONS)?;
+        opened
+    });
+    opened.map_err(|e| {
         let path = Show(book.path(known));
         Error::new(format_args!(
             "descriptor {}: deleted file {path} cannot be read: {e}",

@@ -26,9 +26,9 @@ pub(super) fn refuse(fd: i32, stat: &Stat, link: Option<&[u8]>) -> Error {
         S_IFIFO => refused(fd, format_args!("pipe to another process")),
         S_IFCHR if fs::is_terminal(fd) => refused(fd, format_args!("terminal {path}")),
         S_IFCHR | S_IFBLK => refused(fd, format_args!("device {path}")),
-        S_IFDIR => refused(fd, format_args!("directory {path}")),
+        S_IFDIR => directory(fd, link.unwrap_or(b"of unknown name")),
         0 => anonymous(fd, link.unwrap_or(b"anonymous file")),
-        _ => refused(fd, format_args!("{path}")),
+        _ => special(fd, link.unwrap_or(b"file of unknown name")),
     }
 }
 
@@ -42,6 +42,22 @@ fn has_other_end(fd: i32, stat: &Stat) -> bool {
             && mode(other) != mode(fd)
     };
     (0..LOOK_AT).any(other_end)
+}
+
+fn directory(fd: i32, link: &[u8]) -> Error {
+    match link.strip_suffix(b" (deleted)") {
+        Some(path) => refused(fd, format_args!("deleted directory {}", Show(path))),
+        None => refused(fd, format_args!("directory {}", Show(link))),
+    }
+}
+
+/// A regular file that has no path: a namespace is `net:[4026531840]`.
+pub(super) fn special(fd: i32, link: &[u8]) -> Error {
+    let shown = Show(link);
+    if link.ends_with(b"]") && link.contains(&b'[') {
+        return refused(fd, format_args!("namespace {shown}"));
+    }
+    refused(fd, format_args!("{shown}"))
 }
 
 fn socket(fd: i32) -> Error {

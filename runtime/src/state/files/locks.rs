@@ -79,7 +79,8 @@ fn parse(line: &[u8], file: u32) -> Option<Lock> {
 }
 
 fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    line.split(|&b| b == b' ' || b == b'\t').filter(|word| !word.is_empty())
+    line.split(|&b| b == b' ' || b == b'\t')
+        .filter(|word| !word.is_empty())
 }
 
 /// Says what a lock that is not understood is.
@@ -113,8 +114,7 @@ pub(super) fn take_again(book: &Book) -> Result<()> {
     for lock in book.locks().iter().filter(|l| l.kind == lock_kind::PROCESS) {
         let known = book.files().get(lock.file as usize);
         if let Some(known) = known.filter(|known| known.kind == file_kind::DELETED) {
-            take(known.fd, lock)
-                .or_fail(format_args!("descriptor {}: lost its lock", known.fd))?;
+            take(known.fd, lock).or_fail(format_args!("descriptor {}: lost its lock", known.fd))?;
         }
     }
     Ok(())
@@ -138,12 +138,15 @@ fn told(image: &Image<'_>, lock: &Lock, e: Errno) -> Error {
         .ok()
         .and_then(|mut all| all.find(|d| d.file == lock.file))
         .map_or(0, |d| d.fd);
-    let file = image.files().ok().and_then(|mut all| all.nth(lock.file as usize));
+    let file = image
+        .files()
+        .ok()
+        .and_then(|mut all| all.nth(lock.file as usize));
     let path = Show(file.map_or(&[], |file| file.path));
     match e {
-        Errno::AGAIN | Errno::ACCES => {
-            Error::new(format_args!("descriptor {fd}: {path} is locked by another process"))
-        }
+        Errno::AGAIN | Errno::ACCES => Error::new(format_args!(
+            "descriptor {fd}: {path} is locked by another process"
+        )),
         _ => Error::new(format_args!("descriptor {fd}: cannot lock {path}: {e}")),
     }
 }

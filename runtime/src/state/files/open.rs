@@ -5,9 +5,9 @@ use ckpt_format::toc::kind;
 
 use super::parking::Parking;
 use super::remake::Remade;
-use super::{locks, stream};
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
+use super::{locks, stream};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
