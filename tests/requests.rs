@@ -3,59 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 use ckpt_tests::{
-    Dialog, Launch, Link, PASS, Process, Sample, Scratch, checkpoint, checkpoint_by_signal,
-    command_of, patch, wait_until,
+    Dialog, Link, Sample, Scratch, Subject, checkpoint, checkpoint_by_signal, command_of, patch,
 };
 use rustix::process::Signal;
-
-/// A running sample.
-struct Subject {
-    scratch: Scratch,
-    launch: Launch,
-    process: Process,
-}
-
-impl Subject {
-    fn start(label: &str, sample: &str) -> Result<Self> {
-        let scratch = Scratch::new(label)?;
-        let program = scratch.join("app");
-        patch(&Sample::named(sample)?.build(Link::Pie)?, &program)?;
-        let go = scratch.join("go").display().to_string();
-        let launch = Launch::new(&program, &[&go], scratch.path());
-        let mut process = launch.start()?;
-        wait_until("\"ready\"", || {
-            process.check_alive()?;
-            Ok(scratch.text("out").contains("ready\n"))
-        })?;
-        Ok(Self {
-            scratch,
-            launch,
-            process,
-        })
-    }
-
-    /// `app --checkpoint PID …` from a directory.
-    fn ask(&self, dir: &Path, args: &[&str]) -> Result<Output> {
-        Ok(command_of(&self.launch.program, None)
-            .args(["--checkpoint", &self.process.pid().to_string()])
-            .args(args)
-            .current_dir(dir)
-            .output()?)
-    }
-
-    fn finish(mut self) -> Result<()> {
-        self.scratch.write("go.new", "go")?;
-        fs::rename(self.scratch.join("go.new"), self.scratch.join("go"))?;
-        let status = self.process.wait()?;
-        let output = self.scratch.text("out");
-        ensure!(status.code() == Some(PASS), "{status}: {output}");
-        Ok(())
-    }
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

@@ -207,3 +207,21 @@ fn job_control_stops_and_continues_a_restored_program() -> Result<()> {
     shell.end()?;
     Ok(())
 }
+
+#[test]
+fn a_program_that_has_opened_its_terminal_gets_the_new_one() -> Result<()> {
+    let cat = Cat::new("dev-tty")?;
+    let mut terminal = cat.terminal("echo $$ >pid; exec ./cat /dev/tty")?;
+    terminal.say("before\n")?;
+    terminal.hear("before")?;
+    terminal.hear("before")?;
+    checkpoint(&cat.program, cat.noted_pid()?, &cat.image, true)?;
+    terminal.end()?;
+    let mut again = cat.terminal("./cat --restore cat.img; echo status $?")?;
+    again.say("after\n")?;
+    again.hear("after")?;
+    again.hear("after")?;
+    again.say("\x04")?;
+    again.hear("status 0")?;
+    Ok(())
+}

@@ -14,6 +14,7 @@ mod place;
 mod product;
 mod run;
 mod sample;
+mod subject;
 mod visible;
 
 pub use ask::{checkpoint, checkpoint_by_signal, wait_for_runtime};
@@ -24,6 +25,7 @@ pub use place::{Scratch, is_root, repository};
 pub use product::{patch, patch_tool};
 pub use run::{Process, wait_until};
 pub use sample::{Ask, Link, Sample};
+pub use subject::Subject;
 pub use visible::{State, differences, look, look_settled, wait_for_state};
 
 use std::time::Duration;

@@ -1,0 +1,146 @@
+//! What an image can do: be restored again and again, by the same program under another name or in another
+//! place, and be left alone by all of it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use ckpt_tests::{Launch, Link, Sample, Scratch, Subject, checkpoint, command_of, patch};
+
+/// A stopped subject and its image.
+fn stopped(label: &str, sample: &str) -> Result<(Subject, std::path::PathBuf)> {
+    let mut subject = Subject::start(label, sample)?;
+    let image = subject.scratch.join("kept.img");
+    checkpoint(&subject.launch.program, subject.process.pid(), &image, true)?;
+    subject.process.wait()?;
+    Ok((subject, image))
+}
+
+#[test]
+fn one_image_restores_any_number_of_times() -> Result<()> {
+    let (mut subject, image) = stopped("again", "memory/data")?;
+    let before = fs::read(&image)?;
+    for _ in 0..5 {
+        subject.restore(&image)?;
+        subject.judge()?;
+        fs::remove_file(subject.scratch.join("go"))?;
+    }
+    ensure!(fs::read(&image)? == before, "the image has changed");
+    Ok(())
+}
+
+#[test]
+fn two_restores_run_side_by_side() -> Result<()> {
+    let (mut subject, image) = stopped("side-by-side", "memory/anon")?;
+    let mut other = subject.launch.restore(&image);
+    other.streams.output = "other.out".to_owned();
+    other.streams.error = "other.err".to_owned();
+    let mut second = other.start()?;
+    subject.restore(&image)?;
+    subject.judge()?;
+    let status = second.wait()?;
+    ensure!(
+        status.code() == Some(42),
+        "{status}; {}",
+        second.complaint()
+    );
+    Ok(())
+}
+
+#[test]
+fn the_executable_may_have_moved() -> Result<()> {
+    let (mut subject, image) = stopped("moved", "process/dlopen")?;
+    let dir = subject.scratch.make_dir("elsewhere")?;
+    let moved = dir.join("other-name");
+    fs::rename(&subject.launch.program, &moved)?;
+    subject.launch.program = moved;
+    subject.restore(&image)?;
+    subject.finish()
+}
+
+#[test]
+fn a_program_patched_again_alike_restores_it() -> Result<()> {
+    let (mut subject, image) = stopped("patched-again", "memory/data")?;
+    fs::remove_file(&subject.launch.program)?;
+    patch(
+        &Sample::named("memory/data")?.build(Link::Pie)?,
+        &subject.launch.program,
+    )?;
+    subject.restore(&image)?;
+    subject.finish()
+}
+
+#[test]
+fn another_program_does_not() -> Result<()> {
+    let (subject, image) = stopped("another", "memory/data")?;
+    let scratch = Scratch::new("another")?;
+    let program = scratch.join("app");
+    patch(&Sample::named("memory/anon")?.build(Link::Pie)?, &program)?;
+    let run = command_of(&program, None)
+        .arg("--restore")
+        .arg(&image)
+        .output()?;
+    let message = String::from_utf8_lossy(&run.stderr).into_owned();
+    ensure!(run.status.code() == Some(125), "{}: {message}", run.status);
+    ensure!(message.starts_with("ckpt: error: "), "{message}");
+    ensure!(run.stdout.is_empty(), "something has run");
+    drop(subject);
+    Ok(())
+}
+
+#[test]
+fn what_is_no_image_is_refused() -> Result<()> {
+    let scratch = Scratch::new("no-image")?;
+    let program = scratch.join("app");
+    patch(&Sample::named("memory/data")?.build(Link::Pie)?, &program)?;
+    let missing = scratch.join("missing.img");
+    let empty = scratch.write("empty.img", "")?;
+    let text = scratch.write("text.img", "once upon a time\n".repeat(5000))?;
+    for image in [
+        &missing,
+        &empty,
+        &text,
+        &program,
+        Path::new("/dev/null"),
+        Path::new("/tmp"),
+    ] {
+        let mut process = Launch::new(&program, &["go"], scratch.path())
+            .restore(image)
+            .start()?;
+        let status = process.wait()?;
+        let message = scratch.text("restore.err");
+        ensure!(status.code() == Some(125), "{}: {status}", image.display());
+        ensure!(
+            message.starts_with("ckpt: error: "),
+            "{}: {message:?}",
+            image.display()
+        );
+        ensure!(
+            message.lines().count() == 1,
+            "{}: {message:?}",
+            image.display()
+        );
+        ensure!(
+            scratch.text("restore.out").is_empty(),
+            "{}: it ran",
+            image.display()
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_gone_is_named() -> Result<()> {
+    let (subject, image) = stopped("gone", "files/dup")?;
+    fs::remove_file(subject.scratch.join("file"))?;
+    let mut process = subject.launch.restore(&image).start()?;
+    let status = process.wait()?;
+    let message = subject.scratch.text("restore.err");
+    ensure!(status.code() == Some(125), "{status}");
+    let name = subject.scratch.join("file").display().to_string();
+    ensure!(
+        message.starts_with("ckpt: error: ") && message.contains(&name),
+        "{message:?}"
+    );
+    Ok(())
+}
