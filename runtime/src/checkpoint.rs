@@ -2,11 +2,12 @@
 //!
 //! Everything that may refuse comes first; the file is made when nothing but the disk can fail.
 
-use ckpt_format::record::{Program, Thread};
+use ckpt_format::limits;
+use ckpt_format::record::{Pending, Program, Thread};
 use ckpt_format::toc::kind;
 
 use crate::arch::frame;
-use crate::error::{Result, fail};
+use crate::error::Result;
 use crate::image::name;
 use crate::image::output::Output;
 use crate::request::Request;
@@ -16,16 +17,19 @@ use crate::state::{
 use crate::sys::{fs, process};
 use crate::trigger::Order;
 use crate::util::arena::Arena;
+use crate::util::list::List;
 use crate::util::text::PathText;
-use crate::{config, log};
+use crate::{config, log, quiesce};
 
 /// Address space for all scratch memory but the lists, which have their own.
 const ARENA: usize = 64 << 20;
 
 /// Takes a checkpoint of the calling process; tells where the image is.
 pub fn take(order: &Order) -> Result<PathText> {
-    thread::undisturb(order.frame);
-    refuse_company()?;
+    thread::undisturb(order.frame, &quiesce::Call::default());
+    let others = quiesce::Standstill::reach()?;
+    children::refuse()?;
+    timers::refuse_posix()?;
     let sequence = config::with(|c| {
         c.sequence += 1;
         c.sequence
@@ -39,19 +43,10 @@ pub fn take(order: &Order) -> Result<PathText> {
     // What the restored program will find in its settings; taken back in the one that goes on.
     config::with(|c| c.generation += 1);
     let dumpable = attributes::Visible::make();
-    let result = write(order, path, sequence, &dumpable);
+    let result = write(order, path, sequence, &dumpable, &others);
     drop(dumpable);
     config::with(|c| c.generation -= 1);
     result
-}
-
-fn refuse_company() -> Result<()> {
-    let threads = crate::sys::thread::count();
-    if threads > 1 {
-        fail!("{threads} threads: programs with more than one are not carried");
-    }
-    children::refuse()?;
-    timers::refuse_posix()
 }
 
 fn write(
@@ -59,11 +54,12 @@ fn write(
     path: PathText,
     sequence: u32,
     dumpable: &attributes::Visible,
+    others: &quiesce::Standstill,
 ) -> Result<PathText> {
     let arena = Arena::new(ARENA)?;
     let files = files::collect()?;
     let space = memory::collect(&files)?;
-    let thread = thread::collect(order.frame)?;
+    let thread = thread::collect(order.frame);
     let _pause = rseq::Pause::begin(thread::rseq_of(&thread));
     let machine = machine::collect(&arena)?;
     let vdso = vdso::collect(&arena, &space)?;
@@ -71,7 +67,7 @@ fn write(
     let attributes = attributes::collect(&arena, dumpable)?;
     let actions = signals::actions()?;
     let program = program(&arena, sequence)?;
-    let pending = signals::collect_pending()?;
+    let pending = pending(others)?;
     let timers = timers::collect()?;
 
     let mut out = Output::create(&arena, path)?;
@@ -105,11 +101,22 @@ fn write(
     out.section(kind::DESCRIPTORS, descriptors_bound, |w| {
         files.encode_descriptors(w);
     })?;
-    out.section(kind::THREADS, 4 + size_of::<Thread>(), |w| {
-        w.put(&1u32);
+    let count = 1 + others.records().count();
+    out.section(kind::THREADS, 4 + count * size_of::<Thread>(), |w| {
+        w.put(&(count as u32));
         w.put(&thread);
+        others.records().for_each(|record| w.put(record));
     })?;
     out.finish(config::with(|c| c.identity))
+}
+
+/// The queued signals of this thread, of the others, and of the process.
+fn pending(others: &quiesce::Standstill) -> Result<List<Pending>> {
+    let mut all = List::new(limits::PENDING as usize)?;
+    let first = crate::sys::thread::id() == process::id();
+    signals::collect_pending(&mut all, first)?;
+    others.pending(&mut all)?;
+    Ok(all)
 }
 
 fn program(arena: &Arena, sequence: u32) -> Result<Program<'_>> {

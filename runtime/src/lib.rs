@@ -30,6 +30,7 @@ pub mod error;
 pub mod fault;
 pub mod image;
 pub mod log;
+pub mod quiesce;
 pub mod request;
 pub mod restore;
 pub mod state;

@@ -83,10 +83,18 @@ pub fn proceed(frame: Frame) -> Option<Option<Request>> {
     Some(done.request)
 }
 
-fn trap(frame: Frame, on: bool) {
+/// Sets or clears the trap flag of an interrupted thread.
+pub fn trap(frame: Frame, on: bool) {
     // SAFETY: the kernel's frame.
     let flags = unsafe { frame.get(offset::EFLAGS) };
     let flags = if on { flags | TRAP } else { flags & !TRAP };
     // SAFETY: the trap flag changes nothing that the program computes.
     unsafe { frame.set(offset::EFLAGS, flags) };
+}
+
+/// Where an interrupted thread is.
+#[must_use]
+pub fn address(frame: Frame) -> usize {
+    // SAFETY: the kernel's frame.
+    unsafe { frame.get(offset::RIP) as usize }
 }

@@ -1,6 +1,8 @@
 //! The signals that ask for a checkpoint, and what their handler does.
 #![expect(unsafe_code, reason = "installs and is a signal handler")]
 
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
 use ckpt_format::record::Action;
 
 use crate::arch::frame::{self, Frame};
@@ -11,7 +13,7 @@ use crate::sys::signal::{self, Info};
 use crate::sys::{mm, process};
 use crate::util::own;
 use crate::util::text::PathText;
-use crate::{checkpoint, config, error, log, step};
+use crate::{checkpoint, config, error, log, quiesce, step};
 
 /// The signal of `--checkpoint`: the C libraries' first internal one, which they keep unblocked
 /// and which no program may use by their rules; it survives longest of all (measured for glibc,
@@ -77,17 +79,34 @@ pub struct Order {
 ///
 /// Called by the kernel's signal delivery, through [`frame::handler`].
 pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) {
-    own::renew(config::with(|c| c.generation));
     let frame = Frame(context);
+    // SAFETY: SA_SIGINFO: the kernel put it there.
+    let about = unsafe { &*info };
+    if number == quiesce::SIGNAL {
+        // SAFETY: the kernel's frame.
+        return unsafe { quiesce::arrived(about, frame) };
+    }
+    // SAFETY: likewise.
+    if number == step::SIGNAL && unsafe { quiesce::stepped(frame) } {
+        return;
+    }
     let now = if number == step::SIGNAL {
         step::proceed(frame)
     } else {
+        if !begin() {
+            if number == REQUEST_SIGNAL
+                && let Some(request) = Request::received(about)
+            {
+                request.answer(Err(b"another checkpoint is under way"));
+            }
+            return;
+        }
+        own::renew(config::with(|c| c.generation));
         let request = if number == REQUEST_SIGNAL {
-            // SAFETY: SA_SIGINFO: the kernel put it there.
-            let request = Request::received(unsafe { &*info });
+            let request = Request::received(about);
             if request.is_none() {
                 // The number is the C libraries' own: it may be meant for them.
-                return;
+                return end();
             }
             request
         } else {
@@ -114,7 +133,7 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
         if let Some(request) = &order.request {
             request.answer(Err(b"no memory for a checkpoint"));
         }
-        return;
+        return end();
     };
     own::claim(base, STACK);
     let argument = core::ptr::from_ref(&order).addr();
@@ -129,6 +148,22 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
     if status == STOP {
         process::exit(0);
     }
+    end();
+}
+
+/// One more than the number of restores that lie behind the process that takes a checkpoint; zero
+/// while none is taken. An image, which is made meanwhile, has it set, but for one restore less.
+static BUSY: AtomicU32 = AtomicU32::new(0);
+
+/// Makes this thread the one that takes a checkpoint; false if another one does.
+fn begin() -> bool {
+    let now = config::with(|c| c.generation) + 1;
+    let before = BUSY.load(SeqCst);
+    before != now && BUSY.compare_exchange(before, now, SeqCst, SeqCst).is_ok()
+}
+
+fn end() {
+    BUSY.store(0, SeqCst);
 }
 
 /// What [`on_own_stack`] returns when the process is to end.

@@ -32,10 +32,12 @@ pub unsafe extern "C" fn restorer() -> ! {
     naked_asm!("mov rax, 15", "syscall")
 }
 
-/// The last code of a restore and the first of the restored program's own memory: unmaps the
-/// restorer and returns through the signal frame. Its address stands in the image
-/// (`Program::resume`), so this convention is part of the format: address and length in rdi and
-/// rsi, `struct ucontext` in rdx.
+/// The last code of a restore and the first of the restored program's own memory: returns through
+/// a thread's signal frame. Its address stands in the image (`Program::resume`), so this
+/// convention is part of the format: rdi and rsi are address and length of the restorer, which is
+/// unmapped unless the length is zero; rdx is the thread's `struct ucontext`, or zero for a thread
+/// that has ended and is to end again; rcx is the address of a counter that is decremented when
+/// the restorer's memory is not needed any more by this thread, or zero.
 ///
 /// # Safety
 ///
@@ -44,9 +46,23 @@ pub unsafe extern "C" fn restorer() -> ! {
 pub unsafe extern "C" fn resume() -> ! {
     naked_asm!(
         "mov rsp, rdx",
+        "test rcx, rcx",
+        "jz 2f",
+        "lock dec dword ptr [rcx]",
+        "2:",
+        "test rsi, rsi",
+        "jz 3f",
         "mov eax, 11", // munmap
         "syscall",
+        "3:",
+        "test rsp, rsp",
+        "jz 4f",
         "mov rax, 15", // rt_sigreturn
+        "syscall",
+        "ud2",
+        "4:",
+        "xor edi, edi",
+        "mov eax, 60", // exit, of this thread
         "syscall",
         "ud2",
     )
@@ -72,6 +88,8 @@ pub fn addresses() -> [usize; 3] {
 
 /// Offsets in the kernel's `struct ucontext` (asm/ucontext.h, asm/sigcontext.h).
 pub mod offset {
+    /// The six arguments of a system call: `uc_mcontext.rdi, rsi, rdx, r10, r8, r9`.
+    pub const ARGUMENTS: [usize; 6] = [104, 112, 136, 56, 40, 48];
     /// `uc_mcontext.rsp`.
     pub const RSP: usize = 160;
     /// `uc_mcontext.rax`.

@@ -90,12 +90,57 @@ pub unsafe extern "C" fn switch_to(top: usize, to: usize, argument: usize) -> ! 
 ///
 /// As for the stub.
 #[unsafe(naked)]
-pub unsafe extern "C" fn resume_at(stub: usize, base: usize, len: usize, frame: usize) -> ! {
+pub unsafe extern "C" fn resume_at(
+    stub: usize,
+    base: usize,
+    len: usize,
+    frame: usize,
+    counter: usize,
+) -> ! {
     naked_asm!(
         "mov rax, rdi",
         "mov rdi, rsi",
         "mov rsi, rdx",
         "mov rdx, rcx",
+        "mov rcx, r8",
         "jmp rax",
+    )
+}
+
+/// clone(2) of a thread of this process that runs `run(argument)` on the stack ending at `top`;
+/// tells its id or a negative error.
+///
+/// # Safety
+///
+/// As for [`switch_to`]; `run` never returns.
+#[unsafe(naked)]
+pub unsafe extern "C" fn spawn(
+    top: usize,
+    run: unsafe extern "C" fn(usize) -> !,
+    argument: usize,
+) -> isize {
+    // CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM
+    const FLAGS: u32 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
+    naked_asm!(
+        "mov r9, rsi",
+        "mov rsi, rdi",
+        "mov edi, {flags}",
+        "push r12",
+        "mov r12, rdx",
+        "xor edx, edx",
+        "xor r10d, r10d",
+        "xor r8d, r8d",
+        "mov eax, 56", // clone
+        "syscall",
+        "test rax, rax",
+        "jz 2f",
+        "pop r12",
+        "ret",
+        "2:", // the new thread, on its own stack
+        "xor ebp, ebp",
+        "mov rdi, r12",
+        "call r9",
+        "ud2",
+        flags = const FLAGS,
     )
 }

@@ -19,6 +19,7 @@
 //! be ended from the terminal.
 #![expect(unsafe_code, reason = "replaces the process")]
 
+mod crew;
 mod options;
 mod refuge;
 
@@ -37,6 +38,7 @@ use crate::util::arena::Arena;
 use crate::util::text::PathText;
 use crate::{config, error, log};
 
+use crew::Crew;
 use options::Options;
 use refuge::Refuge;
 
@@ -127,18 +129,20 @@ fn restore(passage: &Passage) -> Result<()> {
     attributes::restore(&records.attributes)?;
     signal::set_mask(!0).or_fail(format_args!("cannot block signals"))?;
     opened.install(&image)?;
-    // SAFETY: memory is in place.
-    unsafe { thread::restore(&records.thread)? };
+    if let Some(first) = &records.thread {
+        // SAFETY: memory is in place.
+        unsafe { thread::restore(first)? };
+    }
     signals::restore_actions(&image)?;
-    signals::restore_pending(&image)?;
+    let mut crew = Crew::new();
+    crew.assemble(&arena, &image, &records.program)?;
+    signals::restore_pending(&image, records.program.pid, true)?;
     attributes::restore_limits(&records.attributes)?;
     timers::restore(&records.timers)?;
+    crew.dismiss();
+    let frame = records.thread.map_or(0, |first| first.frame);
     // SAFETY: everything is as it was.
-    unsafe {
-        passage
-            .refuge
-            .leave(records.program.resume, records.thread.frame)
-    }
+    unsafe { passage.refuge.leave(records.program.resume, frame) }
 }
 
 /// The records that there is one of.
@@ -149,19 +153,17 @@ struct Records<'a> {
     vdso: Vdso<'a>,
     attributes: Attributes<'a>,
     timers: Timers,
-    thread: Thread,
+    /// The first thread; `None` if it had ended.
+    thread: Option<Thread>,
 }
 
 impl<'a> Records<'a> {
     fn read(image: &Image<'a>) -> Result<Self> {
-        let mut threads = image
-            .list::<Thread>(kind::THREADS, limits::THREADS)?
-            .flatten();
-        let (Some(thread), None) = (threads.next(), threads.next()) else {
-            fail!("{}: more than one thread", image.path);
-        };
+        let program: Program<'a> = image.single(kind::PROGRAM)?;
+        let threads = image.list::<Thread>(kind::THREADS, limits::THREADS)?;
+        let thread = threads.flatten().find(|t| t.tid == program.pid);
         Ok(Self {
-            program: image.single(kind::PROGRAM)?,
+            program,
             machine: image.single(kind::MACHINE)?,
             mm: image.single(kind::MM)?,
             vdso: image.single(kind::VDSO)?,
@@ -191,13 +193,9 @@ fn check(arena: &Arena, image: &Image<'_>, records: &Records<'_>, force: bool) -
         }
     }
     machine::check(&records.machine, &machine::collect(arena)?)?;
-    for (what, address) in [
-        ("signal frame", records.thread.frame),
-        ("resume stub", records.program.resume),
-    ] {
-        if !image.vmas()?.any(|v| (v.start..v.end).contains(&address)) {
-            fail!("{path}: impossible value: address of the {what}");
-        }
+    let resume = records.program.resume;
+    if !image.vmas()?.any(|v| (v.start..v.end).contains(&resume)) {
+        fail!("{path}: impossible value: address of the resume stub");
     }
     attributes::prepare(&records.attributes)
 }

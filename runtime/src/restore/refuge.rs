@@ -7,7 +7,11 @@
 //! ```
 #![expect(unsafe_code, reason = "copies and enters code")]
 
-use super::Passage;
+use ckpt_format::limits;
+use ckpt_format::record::Thread;
+use ckpt_format::toc::kind;
+
+use super::{Passage, crew};
 use crate::arch::{entry, stack};
 use crate::error::{Context, Result};
 use crate::image::input::Image;
@@ -37,7 +41,9 @@ impl Refuge {
         let file = fs::stat_fd(image.fd.number()).map_or(0, |s| s.st_size as usize);
         let pages: usize = image.runs()?.map(|(run, _)| run.len() as usize).sum();
         // Metadata is read once more, and the lists made of it are no larger than it.
-        let scratch = (SCRATCH + 3 * file.saturating_sub(pages)).next_multiple_of(1 << 20);
+        let threads = image.list::<Thread>(kind::THREADS, limits::THREADS)?.left() as usize;
+        let scratch = SCRATCH + 3 * file.saturating_sub(pages) + threads * (crew::STACK + 1024);
+        let scratch = scratch.next_multiple_of(1 << 20);
         let total = size + STACK + scratch;
         let base = hole::reserve(image, total)?;
         let what = format_args!("cannot prepare the restore");
@@ -100,6 +106,6 @@ impl Refuge {
     pub(super) unsafe fn leave(&self, resume: u64, frame: u64) -> ! {
         let (base, len) = self.range();
         // SAFETY: the caller's promise.
-        unsafe { stack::resume_at(resume as usize, base, len, frame as usize) }
+        unsafe { stack::resume_at(resume as usize, base, len, frame as usize, 0) }
     }
 }

@@ -48,40 +48,46 @@ pub fn restore_actions(image: &Image<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The signals that wait, in the order in which they would be taken.
+/// The signals that wait for the calling thread, and with `shared` those that wait for the
+/// process, in the order in which they would be taken.
 ///
 /// They can only be looked at by taking them off the queue; each is queued again. All signals are
-/// blocked meanwhile. To be called before [`super::timers::collect`]: taking SIGALRM starts an
-/// interval timer anew.
-pub fn collect_pending() -> Result<List<Pending>> {
+/// blocked meanwhile. Those of the process are for the first thread to collect: others may not
+/// queue a signal again as the kernel or kill(2) sent it (do_rt_sigqueueinfo, kernel/signal.c).
+/// To be called before [`super::timers::collect`]: taking SIGALRM starts an interval timer anew.
+pub fn collect_pending(into: &mut List<Pending>, shared: bool) -> Result<()> {
     let mut taken = List::new(limits::PENDING as usize)?;
-    let result = take_all(&mut taken);
+    let result = take_all(&mut taken, shared);
     for pending in taken.as_slice() {
         queue(pending)?;
     }
     result?;
-    let mut kept = List::new(taken.as_slice().len().max(1))?;
-    for pending in taken
-        .as_slice()
-        .iter()
-        .filter(|pending| !is_ours(pending.signal()))
-    {
-        kept.push(*pending)?;
+    for pending in taken.as_slice().iter().filter(|p| !is_ours(p.signal())) {
+        into.push(*pending)?;
     }
-    Ok(kept)
+    Ok(())
 }
 
-fn take_all(taken: &mut List<Pending>) -> Result<()> {
+fn take_all(taken: &mut List<Pending>, shared: bool) -> Result<()> {
     let tid = thread::id();
-    // What is for this thread comes first (kernel/signal.c, dequeue_signal), so once its queue is
-    // empty it need not be looked at again.
-    let mut own = thread_queue();
-    while signal::pending().or_fail(format_args!("cannot tell which signals wait"))? != 0 {
+    loop {
+        // What is for this thread is taken first (kernel/signal.c, dequeue_signal).
+        let own = thread_queue();
+        let set = if own != 0 {
+            own
+        } else if shared {
+            signal::pending().or_fail(format_args!("cannot tell which signals wait"))?
+        } else {
+            0
+        };
+        if set == 0 {
+            return Ok(());
+        }
         if taken.as_slice().len() >= limits::PENDING as usize {
             fail!("more than {} signals wait", limits::PENDING);
         }
-        let Ok(info) = signal::take(!0) else {
-            break;
+        let Ok(info) = signal::take(set) else {
+            return Ok(());
         };
         let pending = Pending {
             tid: if own == 0 { 0 } else { tid },
@@ -91,15 +97,12 @@ fn take_all(taken: &mut List<Pending>) -> Result<()> {
             queue(&pending)?;
             return Err(e);
         }
-        if own != 0 {
-            own = thread_queue();
-        }
     }
-    Ok(())
 }
 
 /// `SigPnd` of /proc: signals that wait for this thread alone. Without /proc, none are known.
-fn thread_queue() -> u64 {
+#[must_use]
+pub fn thread_queue() -> u64 {
     let mut text = [0; 4096];
     let got = fs::open(c"/proc/thread-self/status", fs::O_RDONLY, 0)
         .and_then(|file| fs::read(file.number(), &mut text))
@@ -131,13 +134,14 @@ fn queue(pending: &Pending) -> Result<()> {
     .or_fail(format_args!("cannot queue signal {number} again"))
 }
 
-/// Queues the image's signals for this process. All signals are blocked meanwhile.
-pub fn restore_pending(image: &Image<'_>) -> Result<()> {
-    for pending in image
-        .list::<Pending>(kind::PENDING, limits::PENDING)?
-        .flatten()
-    {
-        queue(&pending)?;
+/// Queues the image's signals for the calling thread, which was `tid` then, and with `shared`
+/// those for the process. All signals are blocked meanwhile.
+pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool) -> Result<()> {
+    let all = image.list::<Pending>(kind::PENDING, limits::PENDING)?;
+    for pending in all.flatten() {
+        if pending.tid == tid || (pending.tid == 0 && shared) {
+            queue(&pending)?;
+        }
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use ckpt_format::record::Thread;
 use super::rseq::{self, Rseq};
 use crate::arch::frame::{Frame, offset};
 use crate::error::{Context, Result};
+use crate::quiesce::Call;
 use crate::sys::{mm, process, thread};
 
 const PR_GET_TIMERSLACK: u32 = 30;
@@ -13,11 +14,12 @@ const PR_SET_TIMERSLACK: u32 = 29;
 const PR_GET_PDEATHSIG: u32 = 2;
 const PR_SET_PDEATHSIG: u32 = 1;
 
-/// The calling thread.
-pub fn collect(frame: Frame) -> Result<Thread> {
+/// The calling thread. What the kernel does not tell is left at nothing: other threads may be in
+/// here at the same time, so there is no error to be made.
+#[must_use]
+pub fn collect(frame: Frame) -> Thread {
     let tid = thread::id();
-    let (fs_base, gs_base) =
-        thread::bases().or_fail(format_args!("cannot tell the thread's segment bases"))?;
+    let (fs_base, gs_base) = thread::bases().unwrap_or((0, 0));
     let (robust, robust_len) = thread::robust_list(tid).unwrap_or((0, 0));
     // Without CONFIG_CHECKPOINT_RESTORE the kernel does not tell; a thread that joins this one
     // would then wait for ever after a restore, but the first thread is not joined.
@@ -28,7 +30,7 @@ pub fn collect(frame: Frame) -> Result<Thread> {
         signature,
     } = rseq::find(fs_base);
     let (policy, priority) = thread::scheduling().unwrap_or((0, 0));
-    Ok(Thread {
+    Thread {
         tid,
         timer_slack: process::control(PR_GET_TIMERSLACK, 0, 0).unwrap_or(0) as u64,
         frame: frame.0 as u64,
@@ -41,14 +43,14 @@ pub fn collect(frame: Frame) -> Result<Thread> {
         rseq_len: len,
         rseq_sig: signature,
         tid_words: tid_words(tid, fs_base, clear_tid),
-        name: thread::name().or_fail(format_args!("cannot tell the thread's name"))?,
+        name: thread::name().unwrap_or([0; 16]),
         policy,
         priority,
         nice: process::nice().unwrap_or(0),
         io_priority: thread::io_priority().unwrap_or(0),
         death_signal: process::ask(PR_GET_PDEATHSIG).unwrap_or(0),
         affinity: thread::affinity().unwrap_or([0; 16]),
-    })
+    }
 }
 
 /// The registration of restartable sequences in a record.
@@ -84,33 +86,43 @@ fn read<const N: usize>(place: u64) -> Option<[u8; N]> {
     (mm::read_own(process::id(), place as usize, &mut bytes) == Ok(N)).then_some(bytes)
 }
 
-/// Makes a system call that our signal interrupted begin again, where the kernel would not: these
+/// Makes a system call that our signal interrupted begin again, where the kernel would not: some
 /// return EINTR whatever SA_RESTART says (signal(7), "Interruption of system calls").
 ///
-/// The number is read from the instruction before the call, `mov $nr, %eax`, which is how libc's
-/// wrappers look; arguments are still in their registers.
-pub fn undisturb(frame: Frame) {
+/// The number was lost with rax. It is known if the coordinator saw the thread in this very call;
+/// else it is read from the instruction before the call, `mov $nr, %eax`, which is how a libc's
+/// wrappers look, for calls that are known to behave so. Arguments are still in their registers.
+pub fn undisturb(frame: Frame, seen: &Call) {
     const EINTR: u64 = (-4i64) as u64;
     const ALWAYS: [u32; 20] = [
         7, 23, 34, 35, 65, 69, 70, 128, 130, 202, 208, 220, 230, 232, 270, 271, 281, 441, 449, 45,
     ];
     // SAFETY: the kernel's frame.
-    let rax = unsafe { frame.get(offset::RAX) };
-    // SAFETY: likewise.
-    let rip = unsafe { frame.get(offset::RIP) };
-    if rax != EINTR {
+    let get = |at| unsafe { frame.get(at) };
+    if get(offset::RAX) != EINTR {
         return;
     }
-    let Some([0xb8, a, b, c, d, 0x0f, 0x05]) = read::<7>(rip.wrapping_sub(7)) else {
+    let rip = get(offset::RIP);
+    let [nr, arguments @ .., sp, pc] = seen.words;
+    let number = if seen.valid
+        && (sp, pc) == (get(offset::RSP), rip)
+        && offset::ARGUMENTS.map(get) == arguments
+        && read::<2>(rip.wrapping_sub(2)) == Some([0x0f, 0x05])
+    {
+        nr as u32
+    } else if let Some([0xb8, a, b, c, d, 0x0f, 0x05]) = read::<7>(rip.wrapping_sub(7)) {
+        let number = u32::from_le_bytes([a, b, c, d]);
+        if !ALWAYS.contains(&number) {
+            return;
+        }
+        number
+    } else {
         return;
     };
-    let number = u32::from_le_bytes([a, b, c, d]);
-    if ALWAYS.contains(&number) {
-        // SAFETY: the thread repeats the call with the arguments it made it with.
-        unsafe { frame.set(offset::RAX, u64::from(number)) };
-        // SAFETY: back to the system call instruction.
-        unsafe { frame.set(offset::RIP, rip - 2) };
-    }
+    // SAFETY: the thread repeats the call with the arguments it made it with.
+    unsafe { frame.set(offset::RAX, u64::from(number)) };
+    // SAFETY: back to the system call instruction.
+    unsafe { frame.set(offset::RIP, rip - 2) };
 }
 
 /// Cuts the restoring thread's ties to its memory, which is about to go.

@@ -399,7 +399,11 @@ pub fn lock_range(
         whence: 0,
         start: start as i64,
         // Zero: to whatever the end is.
-        len: if end >= i64::MAX as u64 { 0 } else { (end - start + 1) as i64 },
+        len: if end >= i64::MAX as u64 {
+            0
+        } else {
+            (end - start + 1) as i64
+        },
         pid: 0,
     };
     let command = if of_description { F_OFD_SETLK } else { F_SETLK };

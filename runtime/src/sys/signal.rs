@@ -105,3 +105,14 @@ pub fn kill(pid: u32, signal: u32) -> SysResult<()> {
     // SAFETY: no memory.
     unsafe { call!(__NR_kill, pid, signal) }.map(drop)
 }
+
+/// tgkill(2).
+pub fn send_thread(pid: u32, tid: u32, signal: u32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_tgkill, pid, tid, signal) }.map(drop)
+}
+
+/// Is the thread there? tgkill(2) with signal 0.
+pub fn ask_thread(pid: u32, tid: u32) -> SysResult<()> {
+    send_thread(pid, tid, 0)
+}

@@ -194,3 +194,9 @@ pub fn set_io_priority(value: u32) -> SysResult<()> {
     // SAFETY: no memory.
     unsafe { call!(__NR_ioprio_set, IOPRIO_WHO_PROCESS, 0, value) }.map(drop)
 }
+
+/// sched_yield(2).
+pub fn give_way() {
+    // SAFETY: no memory.
+    let _ = unsafe { call!(__NR_sched_yield) };
+}

@@ -131,7 +131,7 @@ impl Drop for Arena {
 /// # Safety
 ///
 /// The implementer vouches for that.
-pub unsafe trait Plain: Copy {}
+pub unsafe trait Plain: Sized {}
 // SAFETY: integers.
 unsafe impl Plain for u8 {}
 // SAFETY: integers.

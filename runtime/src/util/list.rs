@@ -46,7 +46,10 @@ impl<T: Plain> List<T> {
     }
 
     /// Appends records.
-    pub fn append(&mut self, items: &[T]) -> Result<()> {
+    pub fn append(&mut self, items: &[T]) -> Result<()>
+    where
+        T: Copy,
+    {
         self.arena.records::<T>(items.len())?.copy_from_slice(items);
         self.len += items.len();
         Ok(())

@@ -1,0 +1,244 @@
+//! What passes between the coordinator and one thread.
+#![expect(
+    unsafe_code,
+    reason = "one side writes at a time, as the state says whose turn it is"
+)]
+
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
+
+use ckpt_format::record::{Pending, Thread};
+
+use super::Call;
+use crate::arch::frame::{Frame, offset};
+use crate::error::Result;
+use crate::state::signals;
+use crate::step;
+use crate::sys::thread;
+use crate::util::arena::Plain;
+use crate::util::list::List;
+
+/// Values of a slot's state.
+pub(super) mod state {
+    /// The signal was sent.
+    pub(in crate::quiesce) const ASKED: u32 = 0;
+    /// The thread is inside the vDSO and steps out of it.
+    pub(in crate::quiesce) const STEPPING: u32 = 1;
+    /// The thread stands still; its record is there.
+    pub(in crate::quiesce) const PARKED: u32 = 2;
+    /// The thread is to collect its queued signals.
+    pub(in crate::quiesce) const COLLECT: u32 = 3;
+    /// The thread may go.
+    pub(in crate::quiesce) const RELEASED: u32 = 4;
+    /// The thread does not use the slot any more.
+    pub(in crate::quiesce) const LEFT: u32 = 5;
+    /// The thread had ended before it could be stopped.
+    pub(in crate::quiesce) const ENDED: u32 = 6;
+}
+
+/// A thread's slot.
+#[derive(Debug)]
+pub(super) struct Slot {
+    state: AtomicU32,
+    tid: u32,
+    call: Call,
+    inner: UnsafeCell<Inner>,
+}
+
+/// No thread's record.
+const NOBODY: Thread = Thread {
+    tid: 0,
+    timer_slack: 0,
+    frame: 0,
+    fs_base: 0,
+    gs_base: 0,
+    robust: 0,
+    robust_len: 0,
+    clear_tid: 0,
+    rseq: 0,
+    rseq_len: 0,
+    rseq_sig: 0,
+    tid_words: [0; 4],
+    name: [0; 16],
+    policy: 0,
+    priority: 0,
+    nice: 0,
+    io_priority: 0,
+    death_signal: 0,
+    affinity: [0; 16],
+};
+
+/// What the side whose turn it is may change.
+#[derive(Clone, Copy, Debug)]
+struct Inner {
+    record: Thread,
+    mask: u64,
+    queue: bool,
+    into: usize,
+    shared: bool,
+    failed: bool,
+}
+
+// SAFETY: `inner` is used by one side at a time, as `state` says.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// A slot of a thread that is about to be asked.
+    pub(super) fn asking(tid: u32, call: Call) -> Self {
+        Self {
+            state: AtomicU32::new(state::ASKED),
+            tid,
+            call,
+            inner: UnsafeCell::new(Inner {
+                record: NOBODY,
+                mask: 0,
+                queue: false,
+                into: 0,
+                shared: false,
+                failed: false,
+            }),
+        }
+    }
+
+    fn inner(&self) -> *mut Inner {
+        self.inner.get()
+    }
+
+    pub(super) fn tid(&self) -> u32 {
+        self.tid
+    }
+
+    pub(super) fn call(&self) -> &Call {
+        &self.call
+    }
+
+    fn get(&self) -> u32 {
+        self.state.load(SeqCst)
+    }
+
+    pub(super) fn set(&self, to: u32) {
+        self.state.store(to, SeqCst);
+    }
+
+    pub(super) fn word(&self) -> *const u32 {
+        self.state.as_ptr()
+    }
+
+    pub(super) fn is_asked(&self) -> bool {
+        self.get() == state::ASKED
+    }
+
+    pub(super) fn is_stepping(&self) -> bool {
+        self.get() == state::STEPPING
+    }
+
+    pub(super) fn is_parked(&self) -> bool {
+        matches!(self.get(), state::PARKED | state::COLLECT)
+    }
+
+    pub(super) fn is_collecting(&self) -> bool {
+        self.get() == state::COLLECT
+    }
+
+    /// The thread will not take the signal any more.
+    pub(super) fn is_settled(&self) -> bool {
+        self.get() >= state::PARKED
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.get() == state::RELEASED
+    }
+
+    /// Notes the mask and steps with all signals blocked but the step's.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the slot's thread in its handler, with the kernel's frame.
+    pub(super) unsafe fn begin_steps(&self, frame: Frame) {
+        // SAFETY: the caller's promise.
+        let mask = unsafe { frame.get(offset::SIGMASK) };
+        // SAFETY: the thread's turn.
+        unsafe { (*self.inner()).mask = mask };
+        // SAFETY: as above; taken back in `end_steps`.
+        unsafe { frame.set(offset::SIGMASK, !(1 << (step::SIGNAL - 1))) };
+        step::trap(frame, true);
+        self.set(state::STEPPING);
+    }
+
+    /// # Safety
+    ///
+    /// As for [`Slot::begin_steps`].
+    pub(super) unsafe fn end_steps(&self, frame: Frame) {
+        step::trap(frame, false);
+        // SAFETY: the thread's turn.
+        let mask = unsafe { (*self.inner()).mask };
+        // SAFETY: as it was.
+        unsafe { frame.set(offset::SIGMASK, mask) };
+    }
+
+    /// The thread stands still from here on.
+    pub(super) fn park(&self, record: Thread, queue: bool) {
+        // SAFETY: the thread's turn.
+        let inner = unsafe { &mut *self.inner() };
+        inner.record = record;
+        inner.queue = queue;
+        self.set(state::PARKED);
+    }
+
+    /// Waits for a change; tells the state.
+    pub(super) fn wait(&self) -> u32 {
+        thread::wait(self.word(), state::PARKED, 60_000);
+        self.get()
+    }
+
+    /// What the thread told. Only of parked threads.
+    pub(super) fn record(&self) -> &Thread {
+        // SAFETY: the thread is parked and does not write.
+        unsafe { &(*self.inner()).record }
+    }
+
+    pub(super) fn has_queue(&self) -> bool {
+        // SAFETY: the thread is parked and does not write.
+        unsafe { (*self.inner()).queue }
+    }
+
+    /// The coordinator asks for the queued signals.
+    pub(super) fn collect(&self, into: &mut List<Pending>, shared: bool) {
+        // SAFETY: the coordinator's turn.
+        let inner = unsafe { &mut *self.inner() };
+        inner.into = core::ptr::from_mut(into).expose_provenance();
+        inner.shared = shared;
+        self.set(state::COLLECT);
+        thread::wake(self.word());
+    }
+
+    /// The thread does it.
+    pub(super) fn run_collect(&self) {
+        // SAFETY: the thread's turn.
+        let inner = unsafe { &mut *self.inner() };
+        // SAFETY: the coordinator lends the list until the state changes.
+        let into = unsafe { &mut *(inner.into as *mut List<Pending>) };
+        inner.failed = signals::collect_pending(into, inner.shared).is_err();
+        self.set(state::PARKED);
+    }
+
+    /// How that went.
+    pub(super) fn outcome(&self) -> Result<()> {
+        // SAFETY: the thread is parked and does not write.
+        if unsafe { (*self.inner()).failed } {
+            return Err(crate::error::Error::again());
+        }
+        Ok(())
+    }
+
+    /// The coordinator lets the thread go.
+    pub(super) fn release(&self) {
+        if self.is_parked() {
+            self.set(state::RELEASED);
+            thread::wake(self.word());
+        }
+    }
+}
+
+// SAFETY: integers, a bool and an atomic integer.
+unsafe impl Plain for Slot {}
