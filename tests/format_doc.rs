@@ -1,1 +1,725 @@
-//! .
+//! docs/IMAGE-FORMAT.md and the code say the same: tables of records, kinds, limits and messages, and the example
+//! at the end, which decodes to what the text claims and encodes to the same bytes again.
+//!
+//! `CKPT_UPDATE=1 cargo test --test format_doc` writes the example anew.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
+use ckpt_format::codec::{Field, FieldInfo};
+use ckpt_format::header::{self, Header};
+use ckpt_format::record::{
+    Action, Attributes, Content, Descriptor, File, Guard, Lock, Machine, Mm, Pending, Program, Run,
+    Thread, Timers, Vdso, Vma, file_kind, prot, vma_kind,
+};
+use ckpt_format::toc::{self, Entry, kind};
+use ckpt_format::{DecodeError, crc, limits};
+use ckpt_tests::image::{Parts, Section, encode};
+use ckpt_tests::repository;
+
+/// Every record with its name in the document, and the sections it stands in.
+fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
+    fn of<'a, T: Field<'a>>(
+        name: &'static str,
+        kind: u32,
+        many: bool,
+    ) -> (&'static str, &'static [FieldInfo], Option<u32>, bool) {
+        (name, T::FIELDS, Some(kind), many)
+    }
+    vec![
+        ("entry", Entry::FIELDS, None, true),
+        of::<Machine<'_>>("machine", kind::MACHINE, false),
+        of::<Program<'_>>("program", kind::PROGRAM, false),
+        of::<Mm<'_>>("mm", kind::MM, false),
+        of::<Vma<'_>>("vma", kind::VMAS, true),
+        of::<Run>("run", kind::RUNS, true),
+        of::<Content>("content", kind::CONTENTS, true),
+        of::<Guard>("guard", kind::GUARDS, true),
+        of::<Thread>("thread", kind::THREADS, true),
+        of::<Action>("action", kind::ACTIONS, true),
+        of::<Pending>("pending", kind::PENDING, true),
+        of::<Timers>("timers", kind::TIMERS, false),
+        of::<File<'_>>("file", kind::FILES, true),
+        of::<Descriptor>("descriptor", kind::DESCRIPTORS, true),
+        of::<Lock>("lock", kind::LOCKS, true),
+        of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
+        of::<Vdso<'_>>("vdso", kind::VDSO, false),
+    ]
+}
+
+const HEADER: [(&str, usize); 17] = [
+    ("magic", 8),
+    ("major", 2),
+    ("minor", 2),
+    ("header length", 4),
+    ("flags", 4),
+    ("page size", 4),
+    ("machine", 2),
+    ("reserved", 2),
+    ("section count", 4),
+    ("file length", 8),
+    ("table offset", 8),
+    ("uuid", 16),
+    ("identity", 32),
+    ("created", 8),
+    ("table CRC", 4),
+    ("reserved", 16),
+    ("header CRC", 4),
+];
+
+fn document() -> Result<String> {
+    Ok(fs::read_to_string(
+        repository().join("docs/IMAGE-FORMAT.md"),
+    )?)
+}
+
+/// Cells of the table rows behind a heading.
+fn table(document: &str, heading: &str) -> Result<Vec<Vec<String>>> {
+    let start = format!("\n{heading}\n");
+    let at = document.find(&start).with_context(|| heading.to_owned())?;
+    let lines = document[at + start.len()..].lines();
+    let rows = lines
+        .skip_while(|line| !line.starts_with("| ---"))
+        .skip(1)
+        .take_while(|line| line.starts_with('|'));
+    Ok(rows
+        .map(|row| {
+            let cells = row.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect()
+        })
+        .collect())
+}
+
+#[test]
+fn records_are_as_described() -> Result<()> {
+    let document = document()?;
+    for (name, fields, ..) in records() {
+        let rows = table(&document, &format!("### Record `{name}`"))?;
+        let mut at = Some(0);
+        let mut expected = Vec::new();
+        for (field, size, fixed) in fields {
+            let offset = at.map_or_else(|| "-".to_owned(), |at: usize| at.to_string());
+            let shown = if *fixed {
+                size.to_string()
+            } else {
+                "4 + n".to_owned()
+            };
+            expected.push([offset, shown, format!("`{field}`")]);
+            at = at.filter(|_| *fixed).map(|at| at + size);
+        }
+        let got: Vec<_> = rows.iter().map(|row| row[..3].to_vec()).collect();
+        ensure!(
+            got == expected,
+            "record {name}: {got:?} instead of {expected:?}"
+        );
+    }
+    let rows = table(&document, "## Header")?;
+    let mut at = 0;
+    for (row, (name, size)) in rows.iter().zip(HEADER) {
+        ensure!(
+            row[..3] == [at.to_string(), size.to_string(), name.to_owned()],
+            "{row:?}"
+        );
+        at += size;
+    }
+    ensure!(rows.len() == HEADER.len() && at == header::LEN, "header");
+    Ok(())
+}
+
+#[test]
+fn kinds_and_limits_are_as_described() -> Result<()> {
+    let document = document()?;
+    let rows = table(
+        &document,
+        "An image of this version has every kind once, all of them marked required:",
+    )?;
+    let got: Vec<_> = rows.iter().map(|row| row[..2].to_vec()).collect();
+    let expected: Vec<_> = toc::ALL
+        .iter()
+        .map(|&kind| vec![kind.to_string(), format!("`{}`", toc::name(kind))])
+        .collect();
+    ensure!(got == expected, "{got:?} instead of {expected:?}");
+    let many: BTreeMap<_, _> = records()
+        .iter()
+        .filter_map(|r| Some((r.2?, (r.0, r.3))))
+        .collect();
+    for (row, kind) in rows.iter().zip(toc::ALL) {
+        if let Some((name, many)) = many.get(&kind) {
+            let how = if *many { "list of" } else { "one" };
+            ensure!(row[2].starts_with(&format!("{how} `{name}`")), "{row:?}");
+        }
+    }
+    let numbers: [(&str, u64); 13] = [
+        ("SECTIONS", limits::SECTIONS.into()),
+        ("VMAS", limits::VMAS.into()),
+        ("RUNS", limits::RUNS.into()),
+        ("THREADS", limits::THREADS.into()),
+        ("DESCRIPTORS", limits::DESCRIPTORS.into()),
+        ("LOCKS", limits::LOCKS.into()),
+        ("PENDING", limits::PENDING.into()),
+        ("PATH", limits::PATH.try_into()?),
+        ("METADATA", limits::METADATA),
+        ("RUN_PAGES", limits::RUN_PAGES.into()),
+        ("VDSO", limits::VDSO.try_into()?),
+        ("UTS", limits::UTS.try_into()?),
+        ("AUXV", limits::AUXV.try_into()?),
+    ];
+    let rows = table(&document, "## Limits")?;
+    ensure!(rows.len() == numbers.len(), "{} limits", rows.len());
+    for (row, (name, value)) in rows.iter().zip(numbers) {
+        ensure!(
+            row[0].starts_with(&format!("`{name}`")) && row[1] == value.to_string(),
+            "{row:?}"
+        );
+    }
+    // No constant of the code is left out.
+    let source = fs::read_to_string(repository().join("runtime/format/src/limits.rs"))?;
+    ensure!(
+        source.matches("pub const ").count() == numbers.len(),
+        "a limit is not described"
+    );
+    let version = format!("Version {}.{}, ", header::MAJOR, header::MINOR);
+    ensure!(document.contains(&version), "the version");
+    Ok(())
+}
+
+/// Every message that the format crate can give stands in the document.
+#[test]
+fn messages_are_as_described() -> Result<()> {
+    let document = document()?;
+    let messages = [
+        DecodeError::TooShort,
+        DecodeError::Magic,
+        DecodeError::Length,
+        DecodeError::Table,
+        DecodeError::Checksum("header"),
+        DecodeError::Checksum("section table"),
+        DecodeError::Checksum("NAME"),
+        DecodeError::Checksum("pages of a deleted file"),
+        DecodeError::Missing("NAME"),
+        DecodeError::Record("NAME"),
+        DecodeError::Limit("NAME"),
+        DecodeError::Limit("bytes of metadata"),
+        DecodeError::Limit("bytes of auxiliary vector"),
+        DecodeError::Header("section count"),
+    ];
+    let mut expected: Vec<String> = messages.iter().map(ToString::to_string).collect();
+    expected.push(
+        DecodeError::Version(77, header::MAJOR)
+            .to_string()
+            .replace("77", "N"),
+    );
+    expected.push(
+        DecodeError::UnknownSection(77)
+            .to_string()
+            .replace("77", "N"),
+    );
+    expected.push(
+        DecodeError::SectionVersion(77)
+            .to_string()
+            .replace("77", "N"),
+    );
+    expected.push(DecodeError::Twice(77).to_string().replace("77", "N"));
+    for directory in [
+        "runtime/format/src",
+        "runtime/format/src/record",
+        "runtime/src/image",
+        "runtime/src/state/files",
+    ] {
+        for entry in fs::read_dir(repository().join(directory))? {
+            let path = entry?.path();
+            if path.extension().is_none_or(|e| e != "rs") {
+                continue;
+            }
+            let source = fs::read_to_string(&path)?;
+            for rest in source.split("DecodeError::Value(").skip(1) {
+                if let Some(text) = rest.trim_start().strip_prefix('"') {
+                    let text = text.split('"').next().unwrap_or("");
+                    expected.push(format!("impossible value: {text}"));
+                }
+            }
+        }
+    }
+    ensure!(expected.len() > 45, "only {} messages", expected.len());
+    for text in expected {
+        ensure!(
+            document.contains(&format!("`{text}`")),
+            "not described: {text}"
+        );
+    }
+    Ok(())
+}
+
+/// Where the example's one mapping begins.
+const CODE: u64 = 0x1_0000;
+
+/// The example's parts.
+fn example() -> Parts {
+    let number = |n: usize| u8::try_from(n).unwrap_or(0);
+    Parts {
+        header: Header {
+            minor: 0,
+            section_count: 0,
+            file_len: 0,
+            table_at: 0,
+            uuid: std::array::from_fn(|n| number(n) * 0x11),
+            identity: std::array::from_fn(|n| number(n) + 0x80),
+            created: 1_795_392_000,
+            table_crc: 0,
+        },
+        sections: sections(),
+    }
+}
+
+fn section(kind: u32, bytes: Vec<u8>) -> Section {
+    Section {
+        kind,
+        version: 1,
+        flags: toc::REQUIRED,
+        bytes,
+    }
+}
+
+fn one<'a, T: Field<'a>>(kind: u32, record: &T) -> Section {
+    section(kind, encode(1 << 16, |w| w.put(record)))
+}
+
+fn list<'a, T: Field<'a>>(kind: u32, records: &[T]) -> Section {
+    let bytes = encode(1 << 16, |w| {
+        w.put(&u32::try_from(records.len()).expect("few"));
+        records.iter().for_each(|record| w.put(record));
+    });
+    section(kind, bytes)
+}
+
+fn sections() -> Vec<Section> {
+    let mut page = vec![0; 4096];
+    let text = b"The one page of a program that never was.";
+    page[..text.len()].copy_from_slice(text);
+    let run = Run {
+        addr: CODE,
+        pages: 1,
+        crc: crc::pages(&page),
+    };
+    let guard = Guard {
+        start: CODE + 4096,
+        end: CODE + 8192,
+    };
+    let vdso = Vdso {
+        vvar: 0,
+        base: 0,
+        bytes: &[],
+    };
+    let descriptors = [(1, 0, 0), (2, 0, 0), (5, 1, 1)];
+    let descriptors = descriptors.map(|(fd, file, cloexec)| Descriptor { fd, file, cloexec });
+    vec![
+        section(kind::PAGES, page),
+        list(kind::RUNS, &[run]),
+        list::<Content>(kind::CONTENTS, &[]),
+        list(kind::GUARDS, &[guard]),
+        list(kind::VMAS, &[vma(CODE)]),
+        one(kind::VDSO, &vdso),
+        one(kind::MM, &mm(CODE)),
+        one(kind::MACHINE, &machine()),
+        one(kind::PROGRAM, &program(CODE)),
+        one(kind::ATTRIBUTES, &attributes()),
+        list(kind::ACTIONS, &(1..=64).map(action).collect::<Vec<_>>()),
+        list::<Pending>(kind::PENDING, &[]),
+        one(kind::TIMERS, &timers()),
+        list(kind::FILES, &files()),
+        list::<Lock>(kind::LOCKS, &[]),
+        list(kind::DESCRIPTORS, &descriptors),
+        list(kind::THREADS, &[thread(CODE)]),
+    ]
+}
+
+fn vma(start: u64) -> Vma<'static> {
+    Vma {
+        start,
+        end: start + 2 * 4096,
+        prot: prot::READ | prot::WRITE | prot::EXEC,
+        kind: vma_kind::ANON,
+        flags: 0,
+        object: 0,
+        offset: 0,
+        dev: 0,
+        ino: 0,
+        size: 0,
+        mtime: 0,
+        path: b"",
+    }
+}
+
+fn mm(code: u64) -> Mm<'static> {
+    let end = code + 4096;
+    Mm {
+        map: [code, end, code, end, end, end, end, code, code, code, code],
+        lock_future: 0,
+        auxv: &[0; 16],
+    }
+}
+
+fn machine() -> Machine<'static> {
+    Machine {
+        cpuid: [0; 8],
+        xcr0: 3,
+        xsave_len: 512,
+        release: b"6.1.0",
+        host: b"example",
+    }
+}
+
+fn program(code: u64) -> Program<'static> {
+    Program {
+        pid: 4711,
+        uid: 1000,
+        generation: 1,
+        sequence: 1,
+        runtime: code,
+        resume: code + 0x100,
+        exe: b"/bin/example.ckpt",
+    }
+}
+
+fn attributes() -> Attributes<'static> {
+    Attributes {
+        umask: 0o22,
+        personality: 0,
+        subreaper: 0,
+        no_new_privs: 0,
+        dumpable: 1,
+        thp_disable: 0,
+        soft: [1024; 16],
+        hard: [u64::MAX; 16],
+        cwd: b"/tmp",
+    }
+}
+
+fn action(signal: u32) -> Action {
+    Action {
+        // SIGPIPE is ignored.
+        handler: u64::from(signal == 13),
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    }
+}
+
+fn timers() -> Timers {
+    Timers {
+        real: [1, 500_000, 0, 250_000],
+        virt: [0; 4],
+        prof: [0; 4],
+    }
+}
+
+fn files() -> [File<'static>; 2] {
+    let stream = File {
+        kind: file_kind::STREAM,
+        flags: 2,
+        stream: 1,
+        mode: 0o20620,
+        pos: 0,
+        dev: 22,
+        ino: 3,
+        rdev: 0x8800,
+        size: 0,
+        owner: 0,
+        owner_signal: 0,
+        path: b"/dev/pts/0",
+    };
+    let regular = File {
+        kind: file_kind::REGULAR,
+        flags: 0o100_000,
+        stream: 0,
+        mode: 0o100_644,
+        pos: 12,
+        rdev: 0,
+        ino: 99,
+        size: 100,
+        path: b"/tmp/input",
+        ..stream
+    };
+    [stream, regular]
+}
+
+fn thread(code: u64) -> Thread {
+    Thread {
+        tid: 4711,
+        timer_slack: 50_000,
+        frame: code + 0x800,
+        fs_base: code + 0x400,
+        gs_base: 0,
+        robust: 0,
+        robust_len: 24,
+        clear_tid: 0,
+        rseq: 0,
+        rseq_len: 0,
+        rseq_sig: 0,
+        tid_words: [code + 0x410, 0, 0, 0],
+        name: *b"example\0\0\0\0\0\0\0\0\0",
+        policy: 0,
+        priority: 0,
+        nice: 0,
+        io_priority: 0,
+        death_signal: 0,
+        affinity: std::array::from_fn(|n| u64::from(n == 0) * 0xf),
+    }
+}
+
+/// As `hexdump -C`.
+fn hexdump(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    let mut last: &[u8] = &[];
+    let mut repeats = false;
+    for (n, line) in bytes.chunks(16).enumerate() {
+        if line == last {
+            if !repeats {
+                text.push_str("*\n");
+            }
+            repeats = true;
+            continue;
+        }
+        (last, repeats) = (line, false);
+        let hex: Vec<String> = line.iter().map(|b| format!("{b:02x}")).collect();
+        let (left, right) = hex.split_at(hex.len().min(8));
+        let columns = format!("{}  {}", left.join(" "), right.join(" "));
+        let shown: String = line
+            .iter()
+            .map(|&b| {
+                if (0x20..0x7f).contains(&b) {
+                    char::from(b)
+                } else {
+                    '.'
+                }
+            })
+            .collect();
+        writeln!(text, "{:08x}  {columns:<48}  |{shown}|", n * 16).expect("memory");
+    }
+    writeln!(text, "{:08x}", bytes.len()).expect("memory");
+    text
+}
+
+/// The bytes of a dump.
+fn undump(text: &str) -> Result<Vec<u8>> {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut line: Vec<u8> = Vec::new();
+    for row in text.lines().filter(|row| *row != "*") {
+        let (offset, rest) = row.split_once(' ').unwrap_or((row, ""));
+        let offset = usize::from_str_radix(offset, 16).context("offset")?;
+        while bytes.len() < offset {
+            ensure!(line.len() == 16, "nothing to repeat at {offset:x}");
+            bytes.extend_from_slice(&line);
+        }
+        ensure!(bytes.len() == offset, "lines overlap at {offset:x}");
+        let hex = rest.split('|').next().unwrap_or("");
+        line = hex
+            .split_whitespace()
+            .map(|word| u8::from_str_radix(word, 16))
+            .collect::<Result<_, _>>()?;
+        bytes.extend_from_slice(&line);
+    }
+    Ok(bytes)
+}
+
+/// A field's value as the document shows it.
+fn value(bytes: &[u8]) -> String {
+    if bytes.len() <= 8 {
+        let mut wide = [0; 8];
+        wide[..bytes.len()].copy_from_slice(bytes);
+        return u64::from_le_bytes(wide).to_string();
+    }
+    hex(bytes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let used = bytes.iter().rposition(|&b| b != 0).map_or(0, |n| n + 1);
+    let zeros = bytes.len() - used;
+    let (used, zeros) = if zeros < 4 {
+        (bytes.len(), 0)
+    } else {
+        (used, zeros)
+    };
+    let mut words: Vec<String> = bytes[..used].iter().map(|b| format!("{b:02x}")).collect();
+    if zeros > 0 {
+        words.push(format!("00*{zeros}"));
+    }
+    words.join(" ")
+}
+
+/// Walks over all bytes of an image that have a field, and writes them down.
+struct Walk<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    text: String,
+}
+
+impl Walk<'_> {
+    fn field(&mut self, name: &str, size: usize, show: impl Fn(&[u8]) -> String) -> Result<()> {
+        let bytes = self.bytes.get(self.at..self.at + size).context("the end")?;
+        writeln!(self.text, "{:08x}  {name:<24}  {}", self.at, show(bytes))?;
+        self.at += size;
+        Ok(())
+    }
+
+    fn record(&mut self, prefix: &str, fields: &[FieldInfo]) -> Result<()> {
+        for (name, size, fixed) in fields {
+            let name = format!("{prefix}.{name}");
+            if *fixed {
+                self.field(&name, *size, value)?;
+            } else {
+                let len = self.bytes.get(self.at..self.at + 4).context("the end")?;
+                let len = usize::try_from(u32::from_le_bytes(len.try_into()?))?;
+                self.field(&name, 4 + len, |bytes| {
+                    format!("{len} bytes {:?}", bytes[4..].escape_ascii().to_string())
+                })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn fields(bytes: &[u8]) -> Result<String> {
+    let parts = Parts::take_apart(bytes)?;
+    let mut walk = Walk {
+        bytes,
+        at: 0,
+        text: String::new(),
+    };
+    for (name, size) in HEADER {
+        let show = if name == "magic" { hex } else { value };
+        walk.field(&format!("header.{name}"), size, show)?;
+    }
+    let entries = parts.lay().entries;
+    for entry in &entries {
+        let name = toc::name(entry.kind);
+        writeln!(walk.text, "\nsection {name}")?;
+        let start = usize::try_from(entry.at)?;
+        let padding = start - walk.at;
+        if padding > 0 {
+            walk.field("padding", padding, value)?;
+        }
+        let found = records().into_iter().find(|r| r.2 == Some(entry.kind));
+        let Some((record, fields, _, many)) = found else {
+            walk.field("page", usize::try_from(entry.len)?, value)?;
+            continue;
+        };
+        if !many {
+            walk.record(record, fields)?;
+        } else {
+            let count = parts
+                .bytes(entry.kind)
+                .first_chunk()
+                .map(|n| u32::from_le_bytes(*n));
+            let count = count.context("a count")?;
+            walk.field("count", 4, value)?;
+            for n in 0..count {
+                let before = (walk.at, walk.text.len());
+                walk.record(&format!("{record}[{n}]"), fields)?;
+                // Records of zeros alone are left out.
+                if walk.bytes[before.0..walk.at].iter().all(|&b| b == 0) {
+                    walk.text.truncate(before.1);
+                }
+            }
+        }
+        ensure!(
+            walk.at == start + usize::try_from(entry.len)?,
+            "section {name}"
+        );
+    }
+    writeln!(walk.text, "\nsection table")?;
+    for n in 0..entries.len() {
+        walk.record(&format!("entry[{n}]"), Entry::FIELDS)?;
+    }
+    ensure!(walk.at == bytes.len(), "bytes without a field");
+    Ok(walk.text)
+}
+
+/// The text between "```name" and "```".
+fn block<'a>(document: &'a str, name: &str) -> Result<&'a str> {
+    let (_, rest) = document
+        .split_once(&format!("\n```{name}\n"))
+        .with_context(|| name.to_owned())?;
+    let end = rest.find("```").context("the block does not end")?;
+    Ok(&rest[..end])
+}
+
+#[test]
+fn example_is_what_it_says() -> Result<()> {
+    let made = example().build();
+    let path = repository().join("docs/IMAGE-FORMAT.md");
+    let mut document = document()?;
+    if std::env::var_os("CKPT_UPDATE").is_some() {
+        for (name, text) in [("hexdump", hexdump(&made)), ("fields", fields(&made)?)] {
+            let old = format!("\n```{name}\n{}```", block(&document, name)?);
+            document = document.replace(&old, &format!("\n```{name}\n{text}```"));
+        }
+        fs::write(&path, &document)?;
+    }
+    let bytes = undump(block(&document, "hexdump")?)?;
+    let parts = Parts::take_apart(&bytes).context("the document's example")?;
+    // Every claim, from the bytes in the document.
+    let claimed = block(&document, "fields")?;
+    let said = fields(&bytes)?;
+    for (n, (claim, fact)) in claimed.lines().zip(said.lines()).enumerate() {
+        ensure!(
+            claim == fact,
+            "line {}: {claim:?}, but it is {fact:?}",
+            n + 1
+        );
+    }
+    ensure!(claimed == said, "the fields are not complete");
+    // Decoded and encoded again, record by record, it is the same; and so is what the text says it is made of.
+    ensure!(
+        reencoded(&parts)?.build() == bytes,
+        "encoded anew it differs"
+    );
+    ensure!(
+        made == bytes,
+        "the example of the code differs: CKPT_UPDATE=1"
+    );
+    Ok(())
+}
+
+/// Every section decoded to its records and encoded from them.
+fn reencoded(parts: &Parts) -> Result<Parts> {
+    fn again<'a, T: Field<'a>>(parts: &'a Parts, kind: u32, many: bool) -> Vec<u8> {
+        encode(1 << 16, |w| {
+            if many {
+                let all = parts.all::<T>(kind);
+                w.put(&u32::try_from(all.len()).expect("few"));
+                all.iter().for_each(|record| w.put(record));
+            } else {
+                w.put(&parts.one::<T>(kind));
+            }
+        })
+    }
+    let mut new = parts.clone();
+    for section in &mut new.sections {
+        let kind = section.kind;
+        section.bytes = match kind {
+            kind::MACHINE => again::<Machine<'_>>(parts, kind, false),
+            kind::PROGRAM => again::<Program<'_>>(parts, kind, false),
+            kind::MM => again::<Mm<'_>>(parts, kind, false),
+            kind::VMAS => again::<Vma<'_>>(parts, kind, true),
+            kind::RUNS => again::<Run>(parts, kind, true),
+            kind::PAGES => continue,
+            kind::THREADS => again::<Thread>(parts, kind, true),
+            kind::ACTIONS => again::<Action>(parts, kind, true),
+            kind::PENDING => again::<Pending>(parts, kind, true),
+            kind::TIMERS => again::<Timers>(parts, kind, false),
+            kind::FILES => again::<File<'_>>(parts, kind, true),
+            kind::DESCRIPTORS => again::<Descriptor>(parts, kind, true),
+            kind::ATTRIBUTES => again::<Attributes<'_>>(parts, kind, false),
+            kind::VDSO => again::<Vdso<'_>>(parts, kind, false),
+            kind::CONTENTS => again::<Content>(parts, kind, true),
+            kind::GUARDS => again::<Guard>(parts, kind, true),
+            kind::LOCKS => again::<Lock>(parts, kind, true),
+            _ => bail!("section {kind} is not looked at"),
+        };
+    }
+    new.sum_pages();
+    Ok(new)
+}
