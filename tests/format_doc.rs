@@ -606,9 +606,7 @@ fn fields(bytes: &[u8]) -> Result<String> {
             walk.field("page", usize::try_from(entry.len)?, value)?;
             continue;
         };
-        if !many {
-            walk.record(record, fields)?;
-        } else {
+        if many {
             let count = parts
                 .bytes(entry.kind)
                 .first_chunk()
@@ -623,6 +621,8 @@ fn fields(bytes: &[u8]) -> Result<String> {
                     walk.text.truncate(before.1);
                 }
             }
+        } else {
+            walk.record(record, fields)?;
         }
         ensure!(
             walk.at == start + usize::try_from(entry.len)?,
