@@ -61,7 +61,6 @@ const REFUSED: [(&str, &str, &[&str]); 14] = [
         "userfault",
         &["descriptor 7: ", "userfaultfd"],
     ),
-    ("refuse/tasks", "thread", &["thread"]),
     ("refuse/tasks", "child", &["child"]),
 ];
 

@@ -13,8 +13,8 @@ use ckpt_tests::{
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const DIRECTORIES: [&str; 7] = [
-    "memory", "signals", "files", "time", "fpu", "process", "lang",
+const DIRECTORIES: [&str; 8] = [
+    "memory", "signals", "files", "time", "fpu", "process", "lang", "threads",
 ];
 const INPUT: &str = "input line 1\ninput line 2\ninput line 3\n";
 

@@ -18,6 +18,8 @@ int main(int argc, char **argv) {
     view[5 * PAGE] = 1;
     unsigned char *shared = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     expect(shared != MAP_FAILED, "shared view");
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 20};
+    expect(fcntl(file, F_SETLK, &lock) == 0, "lock");
     int copy = dup(file);
     expect(copy > file, "dup");
     make_file("gone", block, 3 * PAGE);
