@@ -20,6 +20,11 @@ impl<T> Global<T> {
         Self(UnsafeCell::new(value))
     }
 
+    /// Where the value lies.
+    pub fn place(&self) -> *mut T {
+        self.0.get()
+    }
+
     /// Runs `f` with the value; must not be called again from within `f`.
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
         // SAFETY: one thread at a time, and `f` does not come back here.

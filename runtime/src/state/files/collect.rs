@@ -26,10 +26,10 @@ pub fn collect() -> Result<Files> {
         files,
         has_proc: true,
     };
-    match fs::open(c"/proc/self/fd", fs::O_RDONLY | fs::O_DIRECTORY, 0) {
+    match fs::open(c"/proc/thread-self/fd", fs::O_RDONLY | fs::O_DIRECTORY, 0) {
         Ok(folder) => collector.listed(&folder)?,
         Err(Errno::NOENT) => collector.probed()?,
-        Err(e) => fail!("cannot read /proc/self/fd: {e}"),
+        Err(e) => fail!("cannot read /proc/thread-self/fd: {e}"),
     }
     Ok(collector.files)
 }
@@ -44,7 +44,7 @@ impl Collector {
         let mut buffer = [0; 4096];
         loop {
             let got = fs::entries(folder.number(), &mut buffer)
-                .or_fail(format_args!("cannot read /proc/self/fd"))?;
+                .or_fail(format_args!("cannot read /proc/thread-self/fd"))?;
             if got == 0 {
                 return Ok(());
             }
@@ -107,7 +107,7 @@ impl Collector {
     fn description(&mut self, fd: i32, stat: Stat, flags: u32) -> Result<u32> {
         let mut buffer = [0; 4096];
         let link = if self.has_proc {
-            let name = Text::<32>::format(format_args!("/proc/self/fd/{fd}"));
+            let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{fd}"));
             let link = fs::read_link(name.as_c(), &mut buffer);
             Some(link.or_fail(format_args!("cannot tell what descriptor {fd} is"))?)
         } else {
@@ -204,7 +204,7 @@ fn owner(fd: i32, flags: u32) -> Result<(i32, i32)> {
 
 /// Are two descriptors of one file one description?
 fn same_description(a: i32, b: i32) -> Result<bool> {
-    match fs::same_description(process::id(), a, b) {
+    match fs::same_description(thread::id(), a, b) {
         Ok(same) => Ok(same),
         // No CONFIG_KCMP, or a container's filter: a mark on one is seen on the other. The signal
         // of signal-driven I/O is a mark that hardly anything uses and that harms nobody who

@@ -49,7 +49,7 @@ fn same_file(a: &Known, b: &Known) -> bool {
 fn readable(book: &Book, known: &Known) -> Result<Fd> {
     const OWNER_READS: u32 = 0o400;
     const PERMISSIONS: u32 = 0o7777;
-    let name = Text::<32>::format(format_args!("/proc/self/fd/{}", known.fd));
+    let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{}", known.fd));
     let open = || fs::open(name.as_c(), fs::O_RDONLY | fs::O_NOCTTY, 0);
     let opened = open().or_else(|e| {
         // Made for writing only. Nobody else can come by its name, which it has lost.

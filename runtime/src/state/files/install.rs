@@ -1,9 +1,10 @@
 //! Makes the program's descriptors of what was opened.
 
-use ckpt_format::record::{File, file_kind};
+use ckpt_format::record::{File, Program, Vma, file_kind, prot};
+use ckpt_format::toc::kind;
 
-use super::open::Opened;
-use super::{F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, locks};
+use super::open::{Opened, set_owner};
+use super::{F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_ASYNC, locks, stream};
 use crate::error::{Context, Result};
 use crate::image::input::Image;
 use crate::sys::fs;
@@ -11,6 +12,8 @@ use crate::sys::fs;
 impl Opened<'_> {
     /// Makes the program's descriptors and closes all others, the image's among them.
     pub fn install(self, image: &Image<'_>) -> Result<()> {
+        let program = image.single::<Program<'_>>(kind::PROGRAM)?;
+        let mut streams = stream::standard();
         for descriptor in image.descriptors()? {
             let fd = descriptor.fd as i32;
             let place = self
@@ -31,9 +34,14 @@ impl Opened<'_> {
         }
         for (file, &place) in image.files()?.zip(self.places) {
             if file.kind == file_kind::STREAM {
-                set_blocking(&file, place);
+                set_waiting(&file, place, program.pid)?;
+                streams.add(file.stream, place);
             }
         }
+        stream::hand_over(streams, program.runtime, |from, to| {
+            let holds = |v: Vma<'_>| v.start <= from && to <= v.end && v.prot & prot::WRITE != 0;
+            image.vmas().is_ok_and(|mut all| all.any(holds))
+        });
         self.parking.close_others();
         locks::restore(image, |file| {
             let mut descriptors = image.descriptors().ok()?;
@@ -42,16 +50,18 @@ impl Opened<'_> {
     }
 }
 
-/// A program that does not wait for its streams goes on that way, and the other way round; what
-/// the restoring command's are otherwise like is its own affair.
-fn set_blocking(file: &File<'_>, place: i32) {
+/// A program that does not wait for its streams, or is told by a signal, goes on that way, and the
+/// other way round; what the restoring command's are otherwise like is its own affair.
+fn set_waiting(file: &File<'_>, place: i32, program: u32) -> Result<()> {
     let Ok(now) = fs::control(place, F_GETFL, 0) else {
-        return;
+        return Ok(());
     };
-    let nonblocking = fs::O_NONBLOCK as usize;
-    let wanted = (now & !nonblocking) | (file.flags as usize & nonblocking);
+    let ways = (fs::O_NONBLOCK | O_ASYNC) as usize;
+    let wanted = (now & !ways) | (file.flags as usize & ways);
     if wanted != now {
-        // The program can do nothing about it, and neither can a restore.
+        // A file that cannot signal; the program can do nothing about it, nor can a restore.
         let _ = fs::control(place, F_SETFL, wanted);
     }
+    let number = u32::try_from(place).unwrap_or(0);
+    if file.flags & O_ASYNC != 0 { set_owner(place, number, file, program) } else { Ok(()) }
 }

@@ -17,7 +17,7 @@ const END: u64 = i64::MAX as u64;
 /// Notes the locks held through descriptor `fd`, which is file `number`: the kernel shows with a
 /// description those that were taken through it (fs/locks.c, show_fd_locks).
 pub(super) fn collect(book: &mut Book, fd: i32, number: u32) -> Result<()> {
-    let name = Text::<40>::format(format_args!("/proc/self/fdinfo/{fd}"));
+    let name = Text::<40>::format(format_args!("/proc/thread-self/fdinfo/{fd}"));
     let what = format_args!("cannot tell which locks descriptor {fd} holds");
     let file = fs::open(name.as_c(), fs::O_RDONLY, 0).or_fail(what)?;
     let mut buffer = [0; 4096];

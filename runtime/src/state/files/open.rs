@@ -178,24 +178,26 @@ fn open_path(fd: u32, file: &File<'_>) -> Result<Fd> {
     Ok(opened)
 }
 
-/// Signal-driven I/O: to this process, where it was to the old one.
+/// Signal-driven I/O.
 fn set_signals(opened: &Fd, fd: u32, file: &File<'_>, program: u32) -> Result<()> {
-    let what = format_args!("descriptor {fd}: cannot set up its signals");
-    let number = opened.number();
-    if file.owner != 0 {
-        let owner = if file.owner < 0 {
-            -(process::group() as i32)
-        } else if file.owner as u32 == program {
-            process::id() as i32
-        } else {
-            return Ok(());
-        };
-        fs::control(number, F_SETOWN, owner as usize).or_fail(what)?;
-        fs::control(number, F_SETSIG, file.owner_signal as usize).or_fail(what)?;
-    }
+    set_owner(opened.number(), fd, file, program)?;
     if file.flags & O_ASYNC != 0 {
-        fs::control(number, F_SETFL, file.flags as usize).or_fail(what)?;
+        fs::control(opened.number(), F_SETFL, file.flags as usize)
+            .or_fail(format_args!("descriptor {fd}: cannot set up its signals"))?;
     }
+    Ok(())
+}
+
+/// Signals go to this process, where they went to the old one.
+pub(super) fn set_owner(number: i32, fd: u32, file: &File<'_>, program: u32) -> Result<()> {
+    let what = format_args!("descriptor {fd}: cannot set up its signals");
+    let owner = match file.owner {
+        ..0 => -(process::group() as i32),
+        owner if owner as u32 == program => process::id() as i32,
+        _ => return Ok(()),
+    };
+    fs::control(number, F_SETOWN, owner as usize).or_fail(what)?;
+    fs::control(number, F_SETSIG, file.owner_signal as usize).or_fail(what)?;
     Ok(())
 }
 

@@ -91,7 +91,7 @@ impl<'a> Remade<'a> {
 /// A description of its own, through /proc.
 fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
     const ACT: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC | fs::O_TMPFILE | fs::O_NOFOLLOW;
-    let name = Text::<32>::format(format_args!("/proc/self/fd/{fd}"));
+    let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{fd}"));
     fs::open(name.as_c(), (flags & !ACT) | fs::O_NOCTTY, 0)
 }
 

@@ -4,6 +4,7 @@
 //! They lead to the command that started the program, so at a restore they become those of the
 //! restoring command with the same number. Beside 0 to 2 a starter hands such descriptors on by
 //! design (make's job server) or by accident (a shell's own pipes).
+#![expect(unsafe_code, reason = "writes a note into a restored program's memory")]
 
 use crate::sys::fs::{self, Fd, Stat};
 use crate::util::cell::Global;
@@ -19,11 +20,14 @@ const MORE: usize = 13;
 struct Origin {
     /// Its number.
     fd: i32,
-    /// Device and inode; zero for "whatever is there now", as in a restored program.
+    /// Device and inode; [`ANY`] for whatever is there now, [`CLOSED`] for nothing.
     file: (u64, u64),
     /// How it was open, of O_ACCMODE.
     mode: u32,
 }
+
+const ANY: (u64, u64) = (0, 0);
+const CLOSED: (u64, u64) = (u64::MAX, u64::MAX);
 
 /// What is noted; -1 for no descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -31,11 +35,30 @@ pub(super) struct Streams([Origin; 3 + MORE]);
 
 const NONE: Origin = Origin {
     fd: -1,
-    file: (0, 0),
+    file: ANY,
     mode: 0,
 };
 
-static AT_START: Global<Streams> = Global::new(Streams([NONE; 3 + MORE]));
+/// The note as it lies in memory.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+struct Note {
+    /// [`MARK`], by which the note is known in a restored program's memory.
+    mark: u64,
+    streams: Streams,
+}
+
+/// `streams`, and a number that changes with the note's layout.
+const MARK: u64 = u64::from_le_bytes(*b"streams\x01") ^ ((size_of::<Note>() as u64) << 32);
+
+static AT_START: Global<Note> = Global::new(Note {
+    mark: MARK,
+    streams: Streams([NONE; 3 + MORE]),
+});
+
+fn set(streams: Streams) {
+    AT_START.set(Note { mark: MARK, streams });
+}
 
 /// Notes what the program is started with. Once, before its first instruction.
 pub fn note() {
@@ -45,7 +68,7 @@ pub fn note() {
         *slot = origin(fd);
     }
     // Without /proc those beyond 2 stay unknown.
-    if let Ok(folder) = fs::open(c"/proc/self/fd", fs::O_RDONLY | fs::O_DIRECTORY, 0) {
+    if let Ok(folder) = fs::open(c"/proc/thread-self/fd", fs::O_RDONLY | fs::O_DIRECTORY, 0) {
         let mut buffer = [0; 1024];
         while let Ok(got @ 1..) = fs::entries(folder.number(), &mut buffer) {
             let numbers = fs::names(buffer.get(..got).unwrap_or(&[])).filter_map(decimal);
@@ -57,14 +80,58 @@ pub fn note() {
             }
         }
     }
-    AT_START.set(Streams(all));
+    set(Streams(all));
+}
+
+/// The standard streams as they are now, those of the restoring command.
+pub(super) fn standard() -> Streams {
+    let mut all = [NONE; 3 + MORE];
+    for (fd, slot) in (0..3).zip(&mut all) {
+        *slot = origin(fd);
+    }
+    Streams(all)
+}
+
+impl Streams {
+    /// Adds one that now is at descriptor `place`.
+    pub(super) fn add(&mut self, stream: u32, place: i32) {
+        let fd = stream as i32;
+        if fd > 2
+            && !self.0.iter().any(|o| o.fd == fd)
+            && let Some(slot) = self.0.iter_mut().find(|o| o.fd < 0)
+        {
+            *slot = Origin {
+                fd,
+                ..origin(place)
+            };
+        }
+    }
+}
+
+/// Leaves the note in the memory of a restored program, whose runtime begins at `runtime`, so that
+/// its next checkpoint knows them. If its runtime is another build's, that has to guess.
+pub(super) fn hand_over(streams: Streams, runtime: u64, writable: impl Fn(u64, u64) -> bool) {
+    let (payload, _, _) = crate::arch::entry::extent();
+    let offset = AT_START.place().addr() - payload + ckpt_format::handoff::PAGE;
+    let there = runtime.wrapping_add(offset as u64);
+    if !there.is_multiple_of(align_of::<Note>() as u64)
+        || !writable(there, there.wrapping_add(size_of::<Note>() as u64))
+    {
+        return;
+    }
+    let place = there as *mut Note;
+    // SAFETY: mapped, writable and aligned; the mark comes first, and any number is one.
+    let mark = unsafe { place.cast::<u64>().read() };
+    if mark == MARK {
+        // SAFETY: the note of the program's own runtime, which does not run yet.
+        unsafe { place.write(Note { mark, streams }) };
+    }
 }
 
 fn origin(fd: i32) -> Origin {
     Origin {
         fd,
-        // What is closed has no file; zeroes would stand for any.
-        file: fs::stat_fd(fd).map_or((u64::MAX, u64::MAX), |s| (s.st_dev, s.st_ino)),
+        file: fs::stat_fd(fd).map_or(CLOSED, |s| (s.st_dev, s.st_ino)),
         mode: mode(fd),
     }
 }
@@ -82,14 +149,14 @@ fn leads_out(fd: i32) -> bool {
 /// Takes the note away for the time of a checkpoint. What stays for the image names no files: in a
 /// restored program the same numbers lead to others.
 pub(super) fn take() -> Streams {
-    let streams = AT_START.get();
-    AT_START.set(Streams(streams.0.map(|o| Origin { file: (0, 0), ..o })));
+    let streams = AT_START.get().streams;
+    set(Streams(streams.0.map(|o| Origin { file: ANY, ..o })));
     streams
 }
 
 /// Puts the note back.
 pub(super) fn put_back(streams: Streams) {
-    AT_START.set(streams);
+    set(streams);
 }
 
 /// Whose stream `fd`, a terminal, pipe or socket, is: the number at start; `None` if it is not one
@@ -98,31 +165,28 @@ pub(super) fn which(fd: i32, stat: &Stat, flags: u32, streams: Streams) -> Optio
     let here = (stat.st_dev, stat.st_ino);
     let access = flags & fs::O_ACCMODE;
     let all = || streams.0.into_iter().filter(|o| o.fd >= 0);
-    if let Some(own) = all().find(|o| o.fd == fd) {
-        // A terminal at 0 to 2 is one in any case.
-        let terminal = fd <= 2 && stat.st_mode & S_IFMT == S_IFCHR;
-        if own.file == (0, 0) || own.file == here || terminal {
-            return Some(fd as u32);
-        }
+    let own = all().find(|o| o.fd == fd);
+    if own.is_some_and(|own| own.file == here || own.file == ANY) {
+        return Some(fd as u32);
     }
-    let same = |o: &Origin| {
-        let leads = if o.file == (0, 0) || (o.fd <= 2 && access == mode(o.fd)) {
-            // What is at its own number now.
-            let now = fs::stat_fd(o.fd).map(|s| (s.st_dev, s.st_ino));
-            o.file == here || now == Ok(here)
-        } else {
-            o.file == here
-        };
-        leads && (access == fs::O_RDWR || access == o.mode || fits(o.fd, access))
-    };
+    let usable = |o: &Origin| access == fs::O_RDWR || access == o.mode || fits(o.fd, access);
     // One terminal is often all three; what is written to is more likely a copy of the output.
     let input = access == fs::O_RDONLY;
     let order = if input { [0, 1, 2] } else { [1, 2, 0] };
-    let standard = order
-        .into_iter()
-        .find(|&n| all().any(|o| o.fd == n && same(&o)));
-    standard
-        .or_else(|| all().filter(|o| o.fd > 2).find(same).map(|o| o.fd))
+    let find = |same: &dyn Fn(&Origin) -> bool| {
+        let standard = |&n: &i32| all().any(|o| o.fd == n && same(&o) && usable(&o));
+        let others = || all().find(|o| o.fd > 2 && same(o) && usable(o)).map(|o| o.fd);
+        order.into_iter().find(standard).or_else(others)
+    };
+    let terminal = stat.st_mode & S_IFMT == S_IFCHR;
+    let as_now = |o: &Origin| {
+        let now = fs::stat_fd(o.fd).map(|s| (s.st_dev, s.st_ino));
+        (terminal || o.file == ANY) && o.fd != fd && now == Ok(here)
+    };
+    find(&|o| o.file == here)
+        // A terminal at 0 to 2 is a stream wherever the program has it from, and so is a copy.
+        .or_else(|| (terminal && fd <= 2).then_some(fd))
+        .or_else(|| find(&as_now))
         .map(|n| n as u32)
 }
 
