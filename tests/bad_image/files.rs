@@ -37,8 +37,6 @@ fn not_an_image() -> Result<()> {
     cannot(&place("").join("n".repeat(300)), "file name too long")?;
     symlink("nothing", place("dangling"))?;
     cannot(&place("dangling"), "no such file or directory")?;
-    symlink("loop", place("loop"))?;
-    cannot(&place("loop"), "too many levels of symbolic links")?;
     victim.file(&victim.image[..4096])?;
     symlink("bad.img", place("link"))?;
     let what = "truncated or extended: length differs from the header's";

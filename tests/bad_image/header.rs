@@ -75,8 +75,8 @@ fn every_field() -> Result<()> {
         ("no sections", 28, vec![0; 4], field("section count")),
         ("65 sections", 28, vec![65], field("section count")),
         ("many sections", 28, vec![255; 4], field("section count")),
-        ("a section less", 28, vec![15], LENGTH.to_owned()),
-        ("a section more", 28, vec![17], LENGTH.to_owned()),
+        ("a section less", 28, vec![image[28] - 1], LENGTH.to_owned()),
+        ("a section more", 28, vec![image[28] + 1], LENGTH.to_owned()),
         ("file length 0", 32, none.to_vec(), LENGTH.to_owned()),
         (
             "file length",

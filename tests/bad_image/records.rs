@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{
-    Action, Attributes, Descriptor, File, Machine, Mm, Pending, Program, Thread, Timers, Vdso,
-    file_kind,
+    Action, Attributes, Descriptor, File, Lock, Machine, Mm, Pending, Program, Thread, Timers,
+    Vdso, file_kind,
 };
 use ckpt_format::toc::{self, kind};
 use ckpt_tests::image::{Parts, list, single};
@@ -15,7 +15,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 9] = [
+const LISTS: [(u32, u32); 10] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -25,6 +25,7 @@ const LISTS: [(u32, u32); 9] = [
     (kind::DESCRIPTORS, limits::DESCRIPTORS),
     (kind::CONTENTS, limits::RUNS),
     (kind::GUARDS, limits::VMAS),
+    (kind::LOCKS, limits::LOCKS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {
@@ -244,7 +245,7 @@ fn threads() -> Result<()> {
     two = two.with(kind::THREADS, |b| {
         list(b, |t: &mut Vec<Thread>| t.push(t[0]))
     });
-    cases.refused("two", &two.build(), "more than one thread");
+    cases.refused("two", &two.build(), "impossible value: two first threads");
     for (name, change, what) in THREADS {
         let bad = with(&|t| change(&mut t[0]));
         cases.refused(name, &bad, &format!("impossible value: {what}"));
@@ -441,5 +442,27 @@ fn descriptors() -> Result<()> {
     let unused = with(&|d| d.retain(|d| d.file != files - 1));
     let what = "impossible value: open file without a descriptor";
     cases.refused("unused file", &unused, what);
+    cases.end()
+}
+
+#[test]
+fn locks() -> Result<()> {
+    let mut cases = Cases::new("locks")?;
+    let parts = cases.parts();
+    let files = count(parts.bytes(kind::FILES));
+    let with = |change: &dyn Fn(&mut Lock)| {
+        parts
+            .with(kind::LOCKS, |b| {
+                list(b, |l: &mut Vec<Lock>| change(&mut l[0]))
+            })
+            .build()
+    };
+    let what = "impossible value: file lock";
+    cases.refused("no such file", &with(&|l| l.file = files), what);
+    cases.refused("kind", &with(&|l| l.kind = 3), what);
+    cases.refused("exclusive", &with(&|l| l.exclusive = 2), what);
+    cases.refused("backwards", &with(&|l| l.end = l.start - 1), what);
+    cases.refused("beyond the end", &with(&|l| l.end = 1 << 63), what);
+    cases.refused("part of the whole", &with(&|l| l.kind = 2), what);
     cases.end()
 }

@@ -107,7 +107,7 @@ fn kinds() -> Result<()> {
             cases.refused(&format!("{what} ({version})"), &newer, &what);
         }
     }
-    for kind in [0, 17, 64, u32::MAX] {
+    for kind in [0, u32::try_from(toc::KINDS)?, 64_000, u32::MAX] {
         let mut unknown = parts.clone();
         unknown.sections.insert(
             3,

@@ -44,6 +44,12 @@ impl<'a> Reader<'a> {
         T::take(self)
     }
 
+    /// Bytes not read yet.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     /// True when every byte has been read.
     #[must_use]
     pub fn is_empty(&self) -> bool {

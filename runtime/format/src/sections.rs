@@ -5,7 +5,7 @@
 //! on the machine, the files and the user at hand.
 
 use crate::crc::crc32c;
-use crate::record::{self, List, prot};
+use crate::record::{self, List, Mark, prot};
 use crate::toc::{self, Entry, Table, kind};
 use crate::{DecodeError, codec::Field, limits};
 
@@ -188,49 +188,26 @@ impl<'a> Sections<'a> {
     }
 
     fn threads(&self) -> Checked {
+        let space = Space::index(self)?;
+        let program = self.single::<record::Program<'_>>(kind::PROGRAM)?;
         let threads = self.list::<record::Thread>(kind::THREADS, limits::THREADS)?;
         if threads.left() == 0 {
             return Err(DecodeError::Value("no thread"));
         }
+        let mut first = false;
         for thread in threads {
             let thread = thread?;
             thread.check()?;
-            self.addresses(&thread)?;
+            if thread.tid == program.pid && core::mem::replace(&mut first, true) {
+                return Err(DecodeError::Value("two first threads"));
+            }
+            space.check(&thread)?;
         }
-        let program = self.single::<record::Program<'_>>(kind::PROGRAM)?;
-        if self.has(program.resume, prot::EXEC)? {
+        if space.has(program.resume, 1, prot::EXEC) {
             Ok(())
         } else {
             Err(DecodeError::Value("address of the resume stub"))
         }
-    }
-
-    /// What restorer and kernel read and write for a thread can be read and written.
-    fn addresses(&self, thread: &record::Thread) -> Checked {
-        let last = |at: u64, len: u64| at.saturating_add(len.saturating_sub(1));
-        let end = last(thread.frame, FRAME);
-        if !self.has(thread.frame, prot::READ)? || !self.has(end, prot::READ)? {
-            return Err(DecodeError::Value("address of the signal frame"));
-        }
-        if thread.rseq != 0 {
-            let end = last(thread.rseq, u64::from(thread.rseq_len));
-            if !self.has(thread.rseq, prot::WRITE)? || !self.has(end, prot::WRITE)? {
-                return Err(DecodeError::Value("address of the restartable sequences"));
-            }
-        }
-        for word in thread.tid_words.into_iter().filter(|&word| word != 0) {
-            if !self.has(word, prot::WRITE)? {
-                return Err(DecodeError::Value("address of a thread id"));
-            }
-        }
-        Ok(())
-    }
-
-    /// True if the address lies in a mapping with this protection.
-    fn has(&self, address: u64, wanted: u32) -> Checked<bool> {
-        let holds =
-            |v: record::Vma<'_>| (v.start..v.end).contains(&address) && v.prot & wanted != 0;
-        Ok(self.vmas()?.flatten().any(holds))
     }
 
     fn signals(&self) -> Checked {
@@ -275,5 +252,82 @@ impl<'a> Within<'a> {
         }
         self.current
             .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
+    }
+}
+
+/// Looks addresses up in the mappings: every so many of them is marked, so that a process of many
+/// threads and mappings need not be gone through for every address.
+struct Space<'a> {
+    bytes: &'a [u8],
+    /// First address of a mapping, and the place of its record.
+    marks: [(u64, Mark); MARKS],
+    used: usize,
+}
+
+/// Marks of a [`Space`].
+const MARKS: usize = 128;
+
+impl<'a> Space<'a> {
+    fn index(sections: &Sections<'a>) -> Checked<Self> {
+        let mut space = Self {
+            bytes: sections.bytes(kind::VMAS),
+            marks: [(0, Mark::default()); MARKS],
+            used: 0,
+        };
+        let mut vmas = sections.vmas()?;
+        let apart = usize::try_from(vmas.left())
+            .unwrap_or(usize::MAX)
+            .div_ceil(MARKS);
+        let mut marks = space.marks.iter_mut();
+        let mut number: usize = 0;
+        loop {
+            let mark = vmas.mark();
+            let Some(vma) = vmas.next() else {
+                return Ok(space);
+            };
+            if number.is_multiple_of(apart)
+                && let Some(slot) = marks.next()
+            {
+                *slot = (vma?.start, mark);
+                space.used = space.used.saturating_add(1);
+            }
+            number = number.saturating_add(1);
+        }
+    }
+
+    /// True if the first and the last of so many bytes lie in mappings with this protection; they
+    /// are fewer than a page, or the kernel looks at them itself.
+    fn has(&self, address: u64, len: u64, wanted: u32) -> bool {
+        let last = address.saturating_add(len.saturating_sub(1));
+        self.holds(address, wanted) && self.holds(last, wanted)
+    }
+
+    fn holds(&self, address: u64, wanted: u32) -> bool {
+        let marks = self.marks.get(..self.used).unwrap_or(&[]);
+        let before = marks.partition_point(|(start, _)| *start <= address);
+        let Some((_, mark)) = before.checked_sub(1).and_then(|n| marks.get(n)) else {
+            return false;
+        };
+        List::<record::Vma<'_>>::at("vmas", self.bytes, *mark)
+            .flatten()
+            .take_while(|vma| vma.start <= address)
+            .any(|vma| address < vma.end && vma.prot & wanted != 0)
+    }
+
+    /// What restorer and kernel read and write for a thread can be read and written.
+    fn check(&self, thread: &record::Thread) -> Checked {
+        if !self.has(thread.frame, FRAME, prot::READ) {
+            return Err(DecodeError::Value("address of the signal frame"));
+        }
+        let len = u64::from(thread.rseq_len);
+        if thread.rseq != 0 && !self.has(thread.rseq, len, prot::WRITE) {
+            return Err(DecodeError::Value("address of the restartable sequences"));
+        }
+        let mut words = thread.tid_words.into_iter().filter(|&word| word != 0);
+        if words.all(|word| self.has(word, 4, prot::WRITE)) {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("address of a thread id"))
+        }
     }
 }

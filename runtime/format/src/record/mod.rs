@@ -37,6 +37,13 @@ pub struct List<'a, T> {
     item: core::marker::PhantomData<fn() -> T>,
 }
 
+/// A place in a section: what is left from there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    bytes: usize,
+    records: u32,
+}
+
 impl<'a, T: Field<'a>> List<'a, T> {
     /// Starts reading; refuses more than `limit` records before looking at one.
     pub fn new(section: &'static str, bytes: &'a [u8], limit: u32) -> Result<Self, DecodeError> {
@@ -53,6 +60,26 @@ impl<'a, T: Field<'a>> List<'a, T> {
             left,
             item: core::marker::PhantomData,
         })
+    }
+
+    /// A place to come back to with [`List::at`].
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            bytes: self.reader.left(),
+            records: self.left,
+        }
+    }
+
+    /// Goes on where another list over the same section was.
+    #[must_use]
+    pub fn at(section: &'static str, bytes: &'a [u8], mark: Mark) -> Self {
+        let skip = bytes.len().saturating_sub(mark.bytes);
+        Self {
+            reader: Reader::new(section, bytes.get(skip..).unwrap_or(&[])),
+            left: mark.records,
+            item: core::marker::PhantomData,
+        }
     }
 
     /// Records not read yet.
