@@ -122,7 +122,7 @@ fn pending(others: &quiesce::Standstill) -> Result<List<Pending>> {
 fn program(arena: &Arena, sequence: u32) -> Result<Program<'_>> {
     let room = arena.bytes(4096, 1)?;
     // For people only; there is no /proc in an empty chroot.
-    let exe = fs::read_link(c"/proc/self/exe", room).unwrap_or(b"");
+    let exe = fs::read_link(c"/proc/thread-self/exe", room).unwrap_or(b"");
     let [uid, ..] = process::credentials();
     let [_, _, resume] = frame::addresses();
     let (generation, runtime) = config::with(|c| (c.generation, c.handoff));

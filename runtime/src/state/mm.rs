@@ -16,8 +16,8 @@ pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
     if !fs::has_proc() {
         return Ok(without_proc(locked));
     }
-    let auxv = whole(arena, c"/proc/self/auxv", limits::AUXV)?;
-    let stat = whole(arena, c"/proc/self/stat", 2048)?;
+    let auxv = whole(arena, c"/proc/thread-self/auxv", limits::AUXV)?;
+    let stat = whole(arena, c"/proc/thread-self/stat", 2048)?;
     // The name in parentheses may hold anything; the last one ends it.
     let after = stat.iter().rposition(|&b| b == b')').map_or(0, |n| n + 1);
     let rest = stat.get(after..).unwrap_or(&[]);
@@ -29,7 +29,7 @@ pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
             .nth(n - 3);
         match text.and_then(|t| decimal(trim_start(t))) {
             Some((value, _)) => Ok(value),
-            None => fail!("/proc/self/stat has no field {n}"),
+            None => fail!("/proc/thread-self/stat has no field {n}"),
         }
     };
     let brk = mm::current_break() as u64;

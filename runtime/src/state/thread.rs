@@ -83,7 +83,7 @@ fn tid_words(tid: u32, fs_base: u64, clear_tid: u64) -> [u64; 4] {
 /// Bytes of the program's, if they can be read.
 fn read<const N: usize>(place: u64) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    (mm::read_own(process::id(), place as usize, &mut bytes) == Ok(N)).then_some(bytes)
+    (mm::read_own(place as usize, &mut bytes) == Ok(N)).then_some(bytes)
 }
 
 /// Makes a system call that our signal interrupted begin again, where the kernel would not: some

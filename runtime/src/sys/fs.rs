@@ -343,7 +343,7 @@ pub fn may_enter(path: &CStr) -> SysResult<()> {
 /// Is there a /proc to ask about this process? Not in an empty chroot.
 #[must_use]
 pub fn has_proc() -> bool {
-    stat(c"/proc/self/maps").is_ok()
+    stat(c"/proc/thread-self/maps").is_ok()
 }
 
 /// pipe2(2), close-on-exec: the end to read from and the one to write to.

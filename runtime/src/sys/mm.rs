@@ -150,15 +150,14 @@ pub fn name(addr: usize, len: usize, name: &core::ffi::CStr) -> SysResult<()> {
 }
 
 /// Copies own memory through the kernel, which stops at what cannot be read instead of faulting:
-/// process_vm_readv(2) on itself. Tells how many bytes were copied.
-pub fn read_own(pid: u32, from: usize, to: &mut [u8]) -> SysResult<usize> {
+/// process_vm_readv(2) on itself. Tells how many bytes were copied. By the thread's id: a first
+/// thread that has ended has no memory any more.
+pub fn read_own(from: usize, to: &mut [u8]) -> SysResult<usize> {
     let local = [to.as_mut_ptr() as usize, to.len()];
     let remote = [from, to.len()];
     // SAFETY: the kernel writes within `to` only.
     unsafe {
-        call!(
-            __NR_process_vm_readv,
-            pid,
+        call!(__NR_process_vm_readv, super::thread::id(),
             local.as_ptr(),
             1,
             remote.as_ptr(),
@@ -169,14 +168,12 @@ pub fn read_own(pid: u32, from: usize, to: &mut [u8]) -> SysResult<usize> {
 }
 
 /// Writes own memory through the kernel: process_vm_writev(2) on itself.
-pub fn write_own(pid: u32, to: usize, from: &[u8]) -> SysResult<usize> {
+pub fn write_own(to: usize, from: &[u8]) -> SysResult<usize> {
     let local = [from.as_ptr().expose_provenance(), from.len()];
     let remote = [to, from.len()];
     // SAFETY: used to write what stands there already.
     unsafe {
-        call!(
-            __NR_process_vm_writev,
-            pid,
+        call!(__NR_process_vm_writev, super::thread::id(),
             local.as_ptr(),
             1usize,
             remote.as_ptr(),

@@ -6,7 +6,7 @@ use super::smaps::refused;
 use super::{Area, Source, Space};
 use crate::error::{Result, fail};
 use crate::state::files::Files;
-use crate::sys::{fs, mm, process};
+use crate::sys::{fs, mm};
 use crate::util::text::{PathText, Show};
 
 /// Files up to this size travel in the image even if they are only data: small tables of the C
@@ -162,7 +162,7 @@ fn is_program(space: &Space, area: &Area) -> bool {
         let mut magic = [0; 4];
         a.prot & ckpt_format::record::prot::EXEC != 0
             || (a.offset == 0
-                && mm::read_own(process::id(), a.start, &mut magic) == Ok(4)
+                && mm::read_own(a.start, &mut magic) == Ok(4)
                 && magic == *b"\x7fELF")
     })
 }

@@ -10,7 +10,7 @@ use super::pages::{PageMap, is};
 use super::{Area, PAGE, Source, Space};
 use crate::error::{Context, Result, fail};
 use crate::image::output::{Output, Owner};
-use crate::sys::{mm, process};
+use crate::sys::mm;
 use crate::util::arena::Arena;
 use crate::util::list::List;
 
@@ -28,7 +28,6 @@ pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Gu
             None
         },
         guards: List::new(1 << 20)?,
-        pid: process::id(),
     };
     let areas = space.areas.as_slice();
     for area in areas {
@@ -56,7 +55,6 @@ struct Dump<'d, 'o> {
     /// None without /proc, where all is read that can be read.
     map: Option<PageMap>,
     guards: List<Guard>,
-    pid: u32,
 }
 
 impl Dump<'_, '_> {
@@ -100,7 +98,7 @@ impl Dump<'_, '_> {
         while at < area.end {
             let want = (area.end - at).min(self.bounce.len());
             let room = self.bounce.get_mut(..want).unwrap_or(&mut []);
-            let got = match mm::read_own(self.pid, at, room) {
+            let got = match mm::read_own(at, room) {
                 Ok(n) => n,
                 Err(crate::sys::Errno::FAULT) => 0,
                 Err(e) => fail!("cannot read mapping {:x}-{:x}: {e}", area.start, area.end),

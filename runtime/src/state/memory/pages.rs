@@ -20,7 +20,7 @@ pub mod is {
     pub const GUARD: u64 = 1 << 8;
 }
 
-/// /proc/self/pagemap, read by the fastest way this kernel has.
+/// /proc/thread-self/pagemap, read by the fastest way this kernel has.
 #[derive(Debug)]
 pub struct PageMap {
     fd: Fd,
@@ -40,8 +40,8 @@ enum Way {
 impl PageMap {
     /// Opens it and finds out what the kernel offers.
     pub fn open() -> Result<Self> {
-        let fd = fs::open(c"/proc/self/pagemap", fs::O_RDONLY, 0)
-            .or_fail(format_args!("cannot read /proc/self/pagemap"))?;
+        let fd = fs::open(c"/proc/thread-self/pagemap", fs::O_RDONLY, 0)
+            .or_fail(format_args!("cannot read /proc/thread-self/pagemap"))?;
         let mut map = Self {
             fd,
             way: Way::Guards,

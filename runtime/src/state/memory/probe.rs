@@ -21,7 +21,7 @@ use super::{Area, PAGE, Source, Space};
 use crate::config;
 use crate::error::{Result, fail};
 use crate::state::vdso;
-use crate::sys::{Errno, mm, process};
+use crate::sys::{Errno, mm};
 use crate::util::list::List;
 use crate::util::own;
 
@@ -113,10 +113,9 @@ fn area(start: usize, end: usize) -> Result<Area> {
     if mm::is_shared(start) {
         fail!("mapping {start:x}-{end:x}: shared memory without /proc: not carried");
     }
-    let pid = process::id();
     let mut byte = [0];
-    let readable = mm::read_own(pid, start, &mut byte) == Ok(1);
-    let writable = readable && mm::write_own(pid, start, &byte) == Ok(1);
+    let readable = mm::read_own(start, &mut byte) == Ok(1);
+    let writable = readable && mm::write_own(start, &byte) == Ok(1);
     let (stack, code) = config::with(|c| (c.auxv.0, c.code));
     let runnable = !writable && code.iter().any(|&(from, to)| from < end && start < to);
     let flag = |yes: bool, bit: u32| if yes { bit } else { 0 };

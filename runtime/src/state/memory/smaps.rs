@@ -1,4 +1,4 @@
-//! Reads /proc/self/smaps: the only place where the kernel tells a mapping's flags.
+//! Reads /proc/thread-self/smaps: the only place where the kernel tells a mapping's flags.
 
 use ckpt_format::record::vma_flag as flag;
 
@@ -26,8 +26,8 @@ const LINE: usize = 20 << 10;
 
 /// All mappings but the runtime's own, which are cut out where the kernel merged them with others.
 pub fn read() -> Result<Space> {
-    let file = fs::open(c"/proc/self/smaps", fs::O_RDONLY, 0)
-        .or_fail(format_args!("cannot read /proc/self/smaps"))?;
+    let file = fs::open(c"/proc/thread-self/smaps", fs::O_RDONLY, 0)
+        .or_fail(format_args!("cannot read /proc/thread-self/smaps"))?;
     let mut parser = Parser {
         space: Space {
             areas: List::new(1 << 20)?,
@@ -43,7 +43,7 @@ pub fn read() -> Result<Space> {
     loop {
         let room = buffer.get_mut(held..).unwrap_or(&mut []);
         let got =
-            fs::read(file.number(), room).or_fail(format_args!("cannot read /proc/self/smaps"))?;
+            fs::read(file.number(), room).or_fail(format_args!("cannot read /proc/thread-self/smaps"))?;
         if got == 0 {
             break;
         }
@@ -58,7 +58,7 @@ pub fn read() -> Result<Space> {
             used += len + 1;
         }
         if used == 0 && held == LINE {
-            fail!("/proc/self/smaps has a line beyond {LINE} bytes");
+            fail!("/proc/thread-self/smaps has a line beyond {LINE} bytes");
         }
         buffer.copy_within(used..held, 0);
         held -= used;
@@ -92,7 +92,7 @@ impl Parser {
     /// `55d0c000-55d0e000 r--p 00001000 fe:00 1234    /path`
     fn mapping(&mut self, line: &[u8]) -> Result<()> {
         let Some((mut area, name)) = head(line) else {
-            fail!("/proc/self/smaps has a line that is no mapping");
+            fail!("/proc/thread-self/smaps has a line that is no mapping");
         };
         match name {
             b"[vsyscall]" | b"[uprobes]" => return Ok(()),
