@@ -1,6 +1,6 @@
 // The first thread has ended with pthread_exit; the others go on, and the last one ends the process.
 //#Flags: -pthread
-//#Unseen: status SigBlk
+//#Unseen: status_SigBlk
 #include "../lib/sample.h"
 #include <pthread.h>
 

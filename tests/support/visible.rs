@@ -162,7 +162,7 @@ pub fn wait_for_state(
     let is_wanted = |now: &State| {
         wanted
             .iter()
-            .all(|(name, value)| unseen.contains(name) || now.get(name) == Some(value))
+            .all(|(name, value)| unseen.contains(&name.replace(" ", "_")) || now.get(name) == Some(value))
     };
     let start = Instant::now();
     loop {
