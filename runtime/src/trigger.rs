@@ -10,6 +10,7 @@ use crate::arch::stack;
 use crate::error::Result;
 use crate::request::Request;
 use crate::sys::signal::{self, Info};
+use crate::state::room;
 use crate::sys::{mm, process};
 use crate::util::own;
 use crate::util::text::PathText;
@@ -159,10 +160,15 @@ static BUSY: AtomicU32 = AtomicU32::new(0);
 fn begin() -> bool {
     let now = config::with(|c| c.generation) + 1;
     let before = BUSY.load(SeqCst);
-    before != now && BUSY.compare_exchange(before, now, SeqCst, SeqCst).is_ok()
+    let first = before != now && BUSY.compare_exchange(before, now, SeqCst, SeqCst).is_ok();
+    if first {
+        room::make();
+    }
+    first
 }
 
 fn end() {
+    room::give_back();
     BUSY.store(0, SeqCst);
 }
 

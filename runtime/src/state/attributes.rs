@@ -4,6 +4,7 @@ use core::fmt;
 
 use ckpt_format::record::{Attributes, LIMITS};
 
+use super::room;
 use crate::error::{Context, Result, fail};
 use crate::log;
 use crate::sys::{Errno, fs, process};
@@ -80,6 +81,11 @@ pub fn collect<'a>(arena: &'a Arena, visible: &Visible) -> Result<Attributes<'a>
     for (n, (soft, hard)) in soft.iter_mut().zip(hard.iter_mut()).enumerate() {
         (*soft, *hard) =
             process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
+        if n == room::NOFILE
+            && let Some(limit) = room::put_aside()
+        {
+            (*soft, *hard) = limit;
+        }
     }
     // Those that a kernel does not know are off.
     let ask = |option| process::ask(option).unwrap_or(0);

@@ -63,5 +63,9 @@ fn set_waiting(file: &File<'_>, place: i32, program: u32) -> Result<()> {
         let _ = fs::control(place, F_SETFL, wanted);
     }
     let number = u32::try_from(place).unwrap_or(0);
-    if file.flags & O_ASYNC != 0 { set_owner(place, number, file, program) } else { Ok(()) }
+    if file.flags & O_ASYNC != 0 {
+        set_owner(place, number, file, program)
+    } else {
+        Ok(())
+    }
 }

@@ -57,7 +57,10 @@ static AT_START: Global<Note> = Global::new(Note {
 });
 
 fn set(streams: Streams) {
-    AT_START.set(Note { mark: MARK, streams });
+    AT_START.set(Note {
+        mark: MARK,
+        streams,
+    });
 }
 
 /// Notes what the program is started with. Once, before its first instruction.
@@ -175,7 +178,11 @@ pub(super) fn which(fd: i32, stat: &Stat, flags: u32, streams: Streams) -> Optio
     let order = if input { [0, 1, 2] } else { [1, 2, 0] };
     let find = |same: &dyn Fn(&Origin) -> bool| {
         let standard = |&n: &i32| all().any(|o| o.fd == n && same(&o) && usable(&o));
-        let others = || all().find(|o| o.fd > 2 && same(o) && usable(o)).map(|o| o.fd);
+        let others = || {
+            all()
+                .find(|o| o.fd > 2 && same(o) && usable(o))
+                .map(|o| o.fd)
+        };
         order.into_iter().find(standard).or_else(others)
     };
     let terminal = stat.st_mode & S_IFMT == S_IFCHR;
