@@ -317,3 +317,33 @@ fn goes_on_while_others_are_cut_off() -> Result<()> {
     large.ends(process)?;
     large.restores(&image)
 }
+
+/// An image is read as a restore reads it before it gets its name.
+#[test]
+fn not_restorable() -> Result<()> {
+    let scratch = Scratch::new("unrestorable")?;
+    let program = scratch.join("app");
+    patch(
+        &Sample::named("image/unrestorable")?.build(Link::Static)?,
+        &program,
+    )?;
+    let go = scratch.join("go").display().to_string();
+    let launch = Launch::new(&program, &[&go], scratch.path());
+    let mut process = launch.start()?;
+    wait_until("\"ready\"", || {
+        process.check_alive()?;
+        Ok(scratch.text("out").ends_with("ready\n"))
+    })?;
+    if scratch.text("out") != "ready\n" {
+        eprintln!("this processor or kernel has no wrgsbase");
+        return Ok(());
+    }
+    let large = Large { scratch, launch };
+    let image = large.scratch.write("app.img", "the image before")?;
+    let what = format!(
+        "the image would not restore: {}: impossible value: thread",
+        image.display()
+    );
+    fails_cleanly(&large, &mut process, &image, &what)?;
+    large.ends(process)
+}

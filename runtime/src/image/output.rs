@@ -12,7 +12,8 @@ use ckpt_format::record::{Content, Run};
 use ckpt_format::toc::{self, Entry, kind};
 
 use crate::arch::cpu::{Page, page_is_zero};
-use crate::error::{Context, Result, fail};
+use crate::error::{self, Context, Result, fail};
+use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Piece};
 use crate::sys::signal;
 use crate::util::arena::Arena;
@@ -330,6 +331,7 @@ impl<'a> Output<'a> {
         let path = self.path;
         fs::write_at(self.fd.number(), &head.encode(), 0)
             .or_fail(format_args!("cannot write {path}"))?;
+        self.read_back()?;
         fs::sync(self.fd.number()).or_fail(format_args!("cannot write {path} to disk"))?;
         fs::rename(self.temporary.as_c(), path.as_c()).or_fail(format_args!(
             "cannot give {} its name {path}",
@@ -338,6 +340,20 @@ impl<'a> Output<'a> {
         self.complete = true;
         sync_folder(&path)?;
         Ok(path)
+    }
+}
+
+impl Output<'_> {
+    /// Reads the metadata as a restore will: what that would refuse must not pass for an image.
+    fn read_back(&self) -> Result<()> {
+        const F_DUPFD_CLOEXEC: u32 = 1030;
+        let copy = fs::control(self.fd.number(), F_DUPFD_CLOEXEC, 0)
+            .or_fail(format_args!("cannot read {} back", self.path))?;
+        let arena = Arena::new(1 << 30)?;
+        match Image::read(&arena, Fd::own(copy as i32), self.path) {
+            Ok(_) => Ok(()),
+            Err(_) => fail!("the image would not restore: {}", error::message()),
+        }
     }
 }
 
