@@ -58,7 +58,8 @@ impl Parts {
         };
         let mut metadata = Sections::default();
         while !r.is_empty() {
-            let entry: Entry = r.take().map_err(said)?;
+            let entry: Entry = r.take();
+            r.intact().map_err(said)?;
             let (at, len) = (usize::try_from(entry.at)?, usize::try_from(entry.len)?);
             let bytes = file.get(at..at + len).context("no section")?;
             if entry.kind != kind::PAGES && toc::ALL.contains(&entry.kind) {

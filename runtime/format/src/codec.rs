@@ -3,10 +3,14 @@
 use crate::DecodeError;
 
 /// Reads fields one after the other from a section.
+///
+/// A field beyond the end reads as zeros or as no bytes, and is remembered: whoever has read a
+/// record asks [`Reader::intact`] or [`Reader::finish`] before believing it.
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
     section: &'static str,
+    short: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -16,31 +20,33 @@ impl<'a> Reader<'a> {
         Self {
             rest: bytes,
             section,
+            short: false,
         }
     }
 
     /// The next `len` bytes.
-    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (head, tail) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(DecodeError::Record(self.section))?;
-        self.rest = tail;
-        Ok(head)
+    #[inline(never)]
+    pub fn bytes(&mut self, len: usize) -> &'a [u8] {
+        match self.rest.split_at_checked(len) {
+            Some((head, tail)) => {
+                self.rest = tail;
+                head
+            }
+            None => {
+                self.short = true;
+                self.rest = &[];
+                &[]
+            }
+        }
     }
 
     /// The next `N` bytes as an array.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (head, tail) = self
-            .rest
-            .split_first_chunk::<N>()
-            .ok_or(DecodeError::Record(self.section))?;
-        self.rest = tail;
-        Ok(*head)
+    pub fn array<const N: usize>(&mut self) -> [u8; N] {
+        self.bytes(N).first_chunk().copied().unwrap_or([0; N])
     }
 
     /// The next field.
-    pub fn take<T: Field<'a>>(&mut self) -> Result<T, DecodeError> {
+    pub fn take<T: Field<'a>>(&mut self) -> T {
         T::take(self)
     }
 
@@ -56,10 +62,20 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    /// Fails unless every byte has been read: bytes nobody looked at are bytes nobody checked.
+    /// Fails if a field was beyond the end.
+    pub fn intact(&self) -> Result<(), DecodeError> {
+        if self.short {
+            Err(DecodeError::Record(self.section))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Fails if a field was beyond the end, or unless every byte has been read: bytes nobody
+    /// looked at are bytes nobody checked.
     pub fn finish(&self) -> Result<(), DecodeError> {
         if self.rest.is_empty() {
-            Ok(())
+            self.intact()
         } else {
             Err(DecodeError::Record(self.section))
         }
@@ -133,19 +149,21 @@ pub trait Field<'a>: Sized {
     const FIELDS: &'static [FieldInfo] = &[];
     /// Appends the value.
     fn put(&self, w: &mut Writer<'_>);
-    /// Reads the value back.
-    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError>;
+    /// Reads the value back, or what [`Reader`] says of a field beyond the end.
+    fn take(r: &mut Reader<'a>) -> Self;
 }
 
 macro_rules! integer {
     ($($t:ty),*) => {$(
         impl<'a> Field<'a> for $t {
             const SIZE: usize = size_of::<$t>();
+            #[inline(never)]
             fn put(&self, w: &mut Writer<'_>) {
                 w.bytes(&self.to_le_bytes());
             }
-            fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-                Ok(<$t>::from_le_bytes(r.array()?))
+            #[inline(never)]
+            fn take(r: &mut Reader<'a>) -> Self {
+                <$t>::from_le_bytes(r.array())
             }
         }
     )*};
@@ -158,7 +176,7 @@ impl<'a, const N: usize> Field<'a> for [u8; N] {
     fn put(&self, w: &mut Writer<'_>) {
         w.bytes(self);
     }
-    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn take(r: &mut Reader<'a>) -> Self {
         r.array()
     }
 }
@@ -171,12 +189,12 @@ impl<'a, const N: usize> Field<'a> for [u64; N] {
             w.put(number);
         }
     }
-    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+    fn take(r: &mut Reader<'a>) -> Self {
         let mut all = [0; N];
         for number in &mut all {
-            *number = r.take()?;
+            *number = r.take();
         }
-        Ok(all)
+        all
     }
 }
 
@@ -191,10 +209,9 @@ impl<'a> Field<'a> for &'a [u8] {
         }
         w.bytes(self);
     }
-    fn take(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let len: u32 = r.take()?;
-        let len = usize::try_from(len).map_err(|_| DecodeError::Record(r.section))?;
-        r.bytes(len)
+    fn take(r: &mut Reader<'a>) -> Self {
+        let len: u32 = r.take();
+        r.bytes(usize::try_from(len).unwrap_or(usize::MAX))
     }
 }
 
@@ -228,9 +245,11 @@ macro_rules! record {
                 <$t as $crate::codec::Field<'_>>::SIZE,
                 <$t as $crate::codec::Field<'_>>::FIXED,
             ),)*];
+            #[inline(never)]
             fn put(&self, w: &mut $crate::Writer<'_>) { $(w.put(&self.$field);)* }
-            fn take(r: &mut $crate::Reader<$a>) -> Result<Self, $crate::DecodeError> {
-                Ok(Self { $($field: r.take()?,)* })
+            #[inline(never)]
+            fn take(r: &mut $crate::Reader<$a>) -> Self {
+                Self { $($field: r.take(),)* }
             }
         }
     };

@@ -81,10 +81,10 @@ impl Header {
             });
         };
         let mut r = Reader::new("header", bytes);
-        if r.array::<8>()? != MAGIC {
+        if r.array::<8>() != MAGIC {
             return Err(DecodeError::Magic);
         }
-        let major = r.take()?;
+        let major = r.take();
         if major != MAJOR {
             return Err(DecodeError::Version(major, MAJOR));
         }
@@ -103,13 +103,13 @@ impl Header {
             want: &T,
             name: &'static str,
         ) -> Result<(), DecodeError> {
-            if r.take::<T>()? == *want {
+            if r.take::<T>() == *want {
                 Ok(())
             } else {
                 Err(DecodeError::Header(name))
             }
         }
-        let minor = r.take()?;
+        let minor = r.take();
         fixed(r, &LEN32, "header length")?;
         fixed(r, &0u32, "flags")?;
         fixed(r, &PAGE_SIZE, "page size")?;
@@ -117,15 +117,16 @@ impl Header {
         fixed(r, &0u16, "reserved")?;
         let header = Self {
             minor,
-            section_count: r.take()?,
-            file_len: r.take()?,
-            table_at: r.take()?,
-            uuid: r.take()?,
-            identity: r.take()?,
-            created: r.take()?,
-            table_crc: r.take()?,
+            section_count: r.take(),
+            file_len: r.take(),
+            table_at: r.take(),
+            uuid: r.take(),
+            identity: r.take(),
+            created: r.take(),
+            table_crc: r.take(),
         };
         fixed(r, &[0u8; 16], "reserved")?;
+        r.intact()?;
         if header.section_count == 0 || header.section_count > limits::SECTIONS {
             return Err(DecodeError::Header("section count"));
         }

@@ -223,7 +223,7 @@ impl<'a> Sections<'a> {
             signal.check()?;
             let mut threads = self
                 .list::<record::Thread>(kind::THREADS, limits::THREADS)?
-                .flatten();
+                .known();
             if signal.tid != 0 && !threads.any(|t| t.tid == signal.tid) {
                 return Err(DecodeError::Value("thread of a queued signal"));
             }
@@ -234,21 +234,29 @@ impl<'a> Sections<'a> {
 
 /// Walks the mappings along with ranges that are in order, too.
 struct Within<'a> {
-    rest: core::iter::Flatten<List<'a, record::Vma<'a>>>,
+    rest: List<'a, record::Vma<'a>>,
     current: Option<record::Vma<'a>>,
 }
 
 impl<'a> Within<'a> {
     fn new(vmas: List<'a, record::Vma<'a>>) -> Self {
-        let mut rest = vmas.flatten();
-        let current = rest.next();
-        Self { rest, current }
+        let mut this = Self {
+            rest: vmas,
+            current: None,
+        };
+        this.advance();
+        this
+    }
+
+    /// To the next mapping, all of which are known to decode.
+    fn advance(&mut self) {
+        self.current = self.rest.next().and_then(Result::ok);
     }
 
     /// True if one private mapping holds the whole range.
     fn private(&mut self, start: u64, end: u64) -> bool {
         while self.current.is_some_and(|vma| vma.end <= start) {
-            self.current = self.rest.next();
+            self.advance();
         }
         self.current
             .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
@@ -309,7 +317,7 @@ impl<'a> Space<'a> {
             return false;
         };
         List::<record::Vma<'_>>::at("vmas", self.bytes, *mark)
-            .flatten()
+            .known()
             .take_while(|vma| vma.start <= address)
             .any(|vma| address < vma.end && vma.prot & wanted != 0)
     }

@@ -141,7 +141,8 @@ impl Table {
         let mut metadata: u64 = 0;
         let mut end: u64 = u64::from(header::LEN32);
         for _ in 0..head.section_count {
-            let entry = Entry::take(&mut r)?;
+            let entry = Entry::take(&mut r);
+            r.intact()?;
             let from = end;
             end = Self::check(&entry, from, head.table_at)?;
             let known = ALL.contains(&entry.kind);

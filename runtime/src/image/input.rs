@@ -108,14 +108,14 @@ impl<'a> Image<'a> {
 
     /// The mappings, in the order of their addresses.
     pub fn vmas(&self) -> Result<impl Iterator<Item = record::Vma<'a>> + use<'a>> {
-        Ok(self.list(kind::VMAS, limits::VMAS)?.flatten())
+        Ok(self.list(kind::VMAS, limits::VMAS)?.known())
     }
 
     /// The page runs of the mappings with their offsets in the file.
     pub fn runs(&self) -> Result<impl Iterator<Item = (record::Run, u64)> + use<'a>> {
         let mut at = self.table.get(kind::PAGES).within(&self.path)?.at;
         let list = self.list::<record::Run>(kind::RUNS, limits::RUNS)?;
-        Ok(list.flatten().map(move |run| {
+        Ok(list.known().map(move |run| {
             let here = at;
             at += run.len();
             (run, here)
@@ -127,7 +127,7 @@ impl<'a> Image<'a> {
         let of_memory: u64 = self.runs()?.map(|(run, _)| run.len()).sum();
         let mut at = self.table.get(kind::PAGES).within(&self.path)?.at + of_memory;
         let list = self.list::<record::Content>(kind::CONTENTS, limits::RUNS)?;
-        Ok(list.flatten().map(move |content| {
+        Ok(list.known().map(move |content| {
             let here = at;
             at += content.len();
             (content, here)
@@ -136,12 +136,12 @@ impl<'a> Image<'a> {
 
     /// The open file descriptions, by their numbers.
     pub fn files(&self) -> Result<impl Iterator<Item = record::File<'a>> + use<'a>> {
-        Ok(self.list(kind::FILES, limits::DESCRIPTORS)?.flatten())
+        Ok(self.list(kind::FILES, limits::DESCRIPTORS)?.known())
     }
 
     /// The descriptors, in the order of their numbers.
     pub fn descriptors(&self) -> Result<impl Iterator<Item = record::Descriptor> + use<'a>> {
-        Ok(self.list(kind::DESCRIPTORS, limits::DESCRIPTORS)?.flatten())
+        Ok(self.list(kind::DESCRIPTORS, limits::DESCRIPTORS)?.known())
     }
 
     /// Reads page-aligned bulk data; short only if the file was cut meanwhile, which is an error.

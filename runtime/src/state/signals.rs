@@ -37,7 +37,7 @@ pub fn actions() -> Result<[Action; 64]> {
 
 /// Sets the actions of the image. All signals are blocked meanwhile.
 pub fn restore_actions(image: &Image<'_>) -> Result<()> {
-    for (number, action) in (1..).zip(image.list::<Action>(kind::ACTIONS, 64)?.flatten()) {
+    for (number, action) in (1..).zip(image.list::<Action>(kind::ACTIONS, 64)?.known()) {
         if FIXED.contains(&number) {
             continue;
         }
@@ -138,7 +138,7 @@ fn queue(pending: &Pending) -> Result<()> {
 /// those for the process. All signals are blocked meanwhile.
 pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool) -> Result<()> {
     let all = image.list::<Pending>(kind::PENDING, limits::PENDING)?;
-    for pending in all.flatten() {
+    for pending in all.known() {
         if pending.tid == tid || (pending.tid == 0 && shared) {
             queue(&pending)?;
         }

@@ -22,7 +22,7 @@ use crate::{DecodeError, Reader};
 /// Reads a section that is one record.
 pub fn single<'a, T: Field<'a>>(section: &'static str, bytes: &'a [u8]) -> Result<T, DecodeError> {
     let mut r = Reader::new(section, bytes);
-    let record = T::take(&mut r)?;
+    let record = T::take(&mut r);
     r.finish()?;
     Ok(record)
 }
@@ -32,9 +32,37 @@ pub fn single<'a, T: Field<'a>>(section: &'static str, bytes: &'a [u8]) -> Resul
 /// After an error the list ends.
 #[derive(Clone, Debug)]
 pub struct List<'a, T> {
+    rest: Rest<'a>,
+    item: core::marker::PhantomData<fn() -> T>,
+}
+
+/// What is left of a list, whatever its records are.
+#[derive(Clone, Debug)]
+struct Rest<'a> {
     reader: Reader<'a>,
     left: u32,
-    item: core::marker::PhantomData<fn() -> T>,
+}
+
+impl<'a> Rest<'a> {
+    fn new(section: &'static str, bytes: &'a [u8], limit: u32) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(section, bytes);
+        let left: u32 = reader.take();
+        if left > limit {
+            return Err(DecodeError::Limit(section));
+        }
+        let rest = Self { reader, left };
+        rest.check()?;
+        Ok(rest)
+    }
+
+    /// What has been read so far was there; after the last record nothing may follow.
+    fn check(&self) -> Result<(), DecodeError> {
+        if self.left == 0 {
+            self.reader.finish()
+        } else {
+            self.reader.intact()
+        }
+    }
 }
 
 /// A place in a section: what is left from there.
@@ -47,17 +75,8 @@ pub struct Mark {
 impl<'a, T: Field<'a>> List<'a, T> {
     /// Starts reading; refuses more than `limit` records before looking at one.
     pub fn new(section: &'static str, bytes: &'a [u8], limit: u32) -> Result<Self, DecodeError> {
-        let mut reader = Reader::new(section, bytes);
-        let left: u32 = reader.take()?;
-        if left > limit {
-            return Err(DecodeError::Limit(section));
-        }
-        if left == 0 {
-            reader.finish()?;
-        }
         Ok(Self {
-            reader,
-            left,
+            rest: Rest::new(section, bytes, limit)?,
             item: core::marker::PhantomData,
         })
     }
@@ -66,8 +85,8 @@ impl<'a, T: Field<'a>> List<'a, T> {
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark {
-            bytes: self.reader.left(),
-            records: self.left,
+            bytes: self.rest.reader.left(),
+            records: self.rest.left,
         }
     }
 
@@ -76,8 +95,10 @@ impl<'a, T: Field<'a>> List<'a, T> {
     pub fn at(section: &'static str, bytes: &'a [u8], mark: Mark) -> Self {
         let skip = bytes.len().saturating_sub(mark.bytes);
         Self {
-            reader: Reader::new(section, bytes.get(skip..).unwrap_or(&[])),
-            left: mark.records,
+            rest: Rest {
+                reader: Reader::new(section, bytes.get(skip..).unwrap_or(&[])),
+                left: mark.records,
+            },
             item: core::marker::PhantomData,
         }
     }
@@ -85,7 +106,13 @@ impl<'a, T: Field<'a>> List<'a, T> {
     /// Records not read yet.
     #[must_use]
     pub fn left(&self) -> u32 {
-        self.left
+        self.rest.left
+    }
+
+    /// The records of a list that is known to decode; of another, those before the first that
+    /// does not.
+    pub fn known(self) -> impl Iterator<Item = T> + use<'a, T> {
+        self.map_while(Result::ok)
     }
 }
 
@@ -93,19 +120,13 @@ impl<'a, T: Field<'a>> Iterator for List<'a, T> {
     type Item = Result<T, DecodeError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.left.checked_sub(1)?;
-        self.left = rest;
-        let mut item = self.reader.take();
-        if rest == 0 && item.is_ok() {
-            // The last record: nothing may follow it.
-            if let Err(e) = self.reader.finish() {
-                item = Err(e);
-            }
+        self.rest.left = self.rest.left.checked_sub(1)?;
+        let item = T::take(&mut self.rest.reader);
+        let checked = self.rest.check();
+        if checked.is_err() {
+            self.rest.left = 0;
         }
-        if item.is_err() {
-            self.left = 0;
-        }
-        Some(item)
+        Some(checked.map(|()| item))
     }
 }
 

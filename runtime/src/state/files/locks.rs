@@ -122,7 +122,7 @@ pub(super) fn take_again(book: &Book) -> Result<()> {
 
 /// Takes the image's locks; `place` has a descriptor for each file.
 pub(super) fn restore(image: &Image<'_>, place: impl Fn(u32) -> Option<i32>) -> Result<()> {
-    for lock in image.list::<Lock>(kind::LOCKS, limits::LOCKS)?.flatten() {
+    for lock in image.list::<Lock>(kind::LOCKS, limits::LOCKS)?.known() {
         let Some(fd) = place(lock.file) else {
             fail!("{}: a lock on a file that is not open", image.path);
         };

@@ -50,7 +50,7 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
     let mut runs = image.runs()?.peekable();
     let mut guards = image
         .list::<Guard>(kind::GUARDS, limits::VMAS)?
-        .flatten()
+        .known()
         .peekable();
     for (vma, at) in image.vmas()?.zip(staged.at.iter_mut()) {
         if vma.kind == vma_kind::SHARED_ANON {
