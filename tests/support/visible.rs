@@ -133,15 +133,18 @@ fn descriptors(pid: u32) -> Result<String> {
     Ok(lines.into_values().collect::<Vec<_>>().join("\n"))
 }
 
-/// Looks until two looks in a row agree: a program that has just said something may still be busy.
+/// Looks until two looks in a row agree, with the program at rest or at work in between: one that has just
+/// said something may have been interrupted half-way, and stand still for as long as others are busy.
 pub fn look_settled(process: &mut Process) -> Result<State> {
     let start = Instant::now();
     let mut last = look(process.pid())?;
     loop {
+        let used = process.used()?;
         sleep(Duration::from_millis(15));
         process.check_alive()?;
+        let is_at_work = process.used()? > used + Duration::from_millis(2);
         let now = look(process.pid())?;
-        if now == last {
+        if now == last && (is_at_work || is_at_rest(process.pid())?) {
             return Ok(now);
         }
         if start.elapsed() > LIMIT {
@@ -149,6 +152,12 @@ pub fn look_settled(process: &mut Process) -> Result<State> {
         }
         last = now;
     }
+}
+
+/// Whether it sleeps in a system call, and is not merely waiting for a processor or a disk.
+fn is_at_rest(pid: u32) -> Result<bool> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    Ok(status.lines().any(|line| line.starts_with("State:\tS")))
 }
 
 /// Looks until the program looks like that again; a restore takes its time, and nothing tells when it has
@@ -160,9 +169,9 @@ pub fn wait_for_state(
     when: &str,
 ) -> Result<()> {
     let is_wanted = |now: &State| {
-        wanted
-            .iter()
-            .all(|(name, value)| unseen.contains(&name.replace(" ", "_")) || now.get(name) == Some(value))
+        wanted.iter().all(|(name, value)| {
+            unseen.contains(&name.replace(" ", "_")) || now.get(name) == Some(value)
+        })
     };
     let start = Instant::now();
     loop {
