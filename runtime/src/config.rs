@@ -7,7 +7,7 @@ use ckpt_format::handoff;
 use crate::log::Level;
 use crate::sys::fs;
 use crate::util::cell::Global;
-use crate::util::text::{PathText, Text, decimal};
+use crate::util::text::{Line, PathText, Text, decimal};
 
 /// All settings.
 #[derive(Debug)]
@@ -161,12 +161,11 @@ pub fn take_variable(variable: &[u8]) {
     }
 }
 
-fn replace<const N: usize>(text: &mut Text<N>, value: &[u8]) -> bool {
-    let mut new = Text::new();
-    new.push(value);
-    let fits = !new.is_cut() && !value.is_empty();
+fn replace(text: &mut Line, value: &[u8]) -> bool {
+    let fits = value.len() <= text.most() && !value.is_empty();
     if fits {
-        *text = new;
+        text.clear();
+        text.push(value);
     }
     fits
 }

@@ -14,7 +14,7 @@ use crate::sys::signal::{self, Info};
 use crate::sys::{fs, mm, process, thread};
 use crate::trigger::REQUEST_SIGNAL;
 use crate::util::own;
-use crate::util::text::{PathText, Text, decimal, trim_start};
+use crate::util::text::{PathText, ShortText, Text, decimal, trim_start};
 use crate::{error, log};
 
 /// Bytes shared: the head, then text.
@@ -103,7 +103,7 @@ impl Request {
             return None;
         }
         let (pid, fd) = (word(16)?, word(24)?);
-        let path = Text::<64>::format(format_args!("/proc/{pid}/fd/{fd}"));
+        let path = ShortText::format(format_args!("/proc/{pid}/fd/{fd}"));
         let shared = match fs::open(path.as_c(), fs::O_RDWR, 0) {
             Ok(file) => Shared::map(file.number()).ok()?,
             Err(e) => {
@@ -323,7 +323,7 @@ struct Status {
 
 impl Status {
     fn read(pid: u32) -> Result<Self> {
-        let path = Text::<64>::format(format_args!("/proc/{pid}/status"));
+        let path = ShortText::format(format_args!("/proc/{pid}/status"));
         let mut buffer = [0; 4096];
         let file = fs::open(path.as_c(), fs::O_RDONLY, 0)
             .or_fail(format_args!("no process {pid} to be seen"))?;

@@ -123,6 +123,13 @@ impl<'a> Writer<'a> {
         if self.full { None } else { Some(self.len) }
     }
 
+    /// The bytes written, or `None` if the buffer was too small for all of them.
+    #[must_use]
+    pub fn finish(self) -> Option<&'a [u8]> {
+        let len = self.len()?;
+        self.buffer.get(..len)
+    }
+
     /// True when nothing was written.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -270,14 +270,17 @@ impl<'a> Output<'a> {
         most: usize,
         encode: impl FnOnce(&mut Writer<'_>),
     ) -> Result<()> {
-        let buffer = self.arena.bytes(most.max(1), 8)?;
-        let mut w = Writer::new(buffer);
+        let mut w = Writer::new(self.arena.bytes(most.max(1), 8)?);
         encode(&mut w);
-        let Some(len) = w.len() else {
-            fail!("section {} grew beyond {most} bytes", toc::name(kind));
+        self.close(kind, w)
+    }
+
+    /// The part of [`Output::section`] that is the same for all of them.
+    fn close(&mut self, kind: u32, section: Writer<'_>) -> Result<()> {
+        let Some(bytes) = section.finish() else {
+            fail!("section {} is longer than foreseen", toc::name(kind));
         };
-        let bytes = buffer.get(..len).unwrap_or(&[]);
-        self.entry(kind, self.end, len as u64, crc32c(bytes))?;
+        self.entry(kind, self.end, bytes.len() as u64, crc32c(bytes))?;
         self.put(bytes)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Result, fail};
 use crate::sys::{fs, process};
-use crate::util::text::{Show, Text, decimal};
+use crate::util::text::{Line, ShortText, Show, decimal};
 
 /// Refuses a process that has a child, be it one that has ended and is not waited for.
 pub fn refuse() -> Result<()> {
@@ -12,7 +12,7 @@ pub fn refuse() -> Result<()> {
     let Some(child) = first_child() else {
         fail!("a child process: not carried");
     };
-    let path = Text::<32>::format(format_args!("/proc/{child}/comm"));
+    let path = ShortText::format(format_args!("/proc/{child}/comm"));
     let mut name = [0; 64];
     let got = read_file(&path, &mut name);
     let name = name.get(..got).unwrap_or(&[]);
@@ -34,7 +34,7 @@ fn first_child() -> Option<u64> {
             let Some((thread, [])) = decimal(name) else {
                 continue;
             };
-            let path = Text::<64>::format(format_args!("/proc/self/task/{thread}/children"));
+            let path = ShortText::format(format_args!("/proc/self/task/{thread}/children"));
             let mut list = [0; 32];
             let got = read_file(&path, &mut list);
             if let Some((child, _)) = list.get(..got).and_then(decimal) {
@@ -44,7 +44,7 @@ fn first_child() -> Option<u64> {
     }
 }
 
-fn read_file<const N: usize>(path: &Text<N>, to: &mut [u8]) -> usize {
+fn read_file(path: &Line, to: &mut [u8]) -> usize {
     fs::open(path.as_c(), fs::O_RDONLY, 0)
         .and_then(|file| fs::read(file.number(), to))
         .unwrap_or(0)

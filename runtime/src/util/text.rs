@@ -1,28 +1,38 @@
 //! Text in a buffer of fixed size.
 
 use core::ffi::CStr;
-use core::fmt;
+use core::fmt::{self, Write};
+use core::ops::{Deref, DerefMut};
 
 /// Up to `N` - 1 bytes, always followed by a NUL. What does not fit is cut off and remembered.
+///
+/// All that can be done with it is done by [`Line`], whose code is the same for every `N`.
 #[derive(Clone, Copy)]
-pub struct Text<const N: usize> {
-    bytes: [u8; N],
-    len: usize,
-    cut: bool,
-}
+pub struct Text<const N: usize>(Line<[u8; N]>);
 
 /// A path: the kernel takes no longer ones.
 pub type PathText = Text<4096>;
+
+/// A name in /proc, or another that is known to be short.
+pub type ShortText = Text<64>;
+
+/// A [`Text`] of whatever size.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<B: ?Sized = [u8]> {
+    len: usize,
+    cut: bool,
+    bytes: B,
+}
 
 impl<const N: usize> Text<N> {
     /// Nothing yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            bytes: [0; N],
+        Self(Line {
             len: 0,
             cut: false,
-        }
+            bytes: [0; N],
+        })
     }
 
     /// Formatted text.
@@ -32,17 +42,42 @@ impl<const N: usize> Text<N> {
         text.push_fmt(args);
         text
     }
+}
 
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> Deref for Text<N> {
+    type Target = Line;
+
+    fn deref(&self) -> &Line {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Text<N> {
+    fn deref_mut(&mut self) -> &mut Line {
+        &mut self.0
+    }
+}
+
+impl Line {
     /// Appends formatted text.
+    #[inline(never)]
     pub fn push_fmt(&mut self, args: fmt::Arguments<'_>) {
-        if fmt::write(self, args).is_err() {
-            self.cut = true;
+        let mut this = self;
+        if fmt::write(&mut this, args).is_err() {
+            this.cut = true;
         }
     }
 
     /// Appends bytes.
+    #[inline(never)]
     pub fn push(&mut self, bytes: &[u8]) {
-        let room = N.saturating_sub(1).saturating_sub(self.len);
+        let room = self.most().saturating_sub(self.len);
         let fit = bytes.len().min(room);
         self.cut |= fit < bytes.len();
         if let (Some(to), Some(from)) = (
@@ -54,9 +89,17 @@ impl<const N: usize> Text<N> {
         }
     }
 
+    /// The most bytes that fit.
+    #[must_use]
+    pub fn most(&self) -> usize {
+        self.bytes.len().saturating_sub(1)
+    }
+
     /// Empties it.
     pub fn clear(&mut self) {
-        *self = Self::new();
+        self.len = 0;
+        self.cut = false;
+        self.bytes.fill(0);
     }
 
     /// True if something did not fit.
@@ -73,18 +116,13 @@ impl<const N: usize> Text<N> {
 
     /// For a system call; what follows a NUL within is lost, as in C.
     #[must_use]
+    #[inline(never)]
     pub fn as_c(&self) -> &CStr {
         CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
     }
 }
 
-impl<const N: usize> Default for Text<N> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl<const N: usize> fmt::Write for Text<N> {
+impl Write for Line {
     fn write_str(&mut self, s: &str) -> fmt::Result {
         self.push(s.as_bytes());
         Ok(())
@@ -112,18 +150,26 @@ impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                if c.is_control() {
-                    write!(f, "\\x{:02x}", u32::from(c))?;
-                } else {
-                    fmt::Write::write_char(f, c)?;
+                // Control characters are below 256, both blocks of them.
+                match u8::try_from(u32::from(c)) {
+                    Ok(byte) if c.is_control() => escaped(f, byte)?,
+                    _ => f.write_char(c)?,
                 }
             }
             for byte in chunk.invalid() {
-                write!(f, "\\x{byte:02x}")?;
+                escaped(f, *byte)?;
             }
         }
         Ok(())
     }
+}
+
+fn escaped(f: &mut fmt::Formatter<'_>, byte: u8) -> fmt::Result {
+    let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
+    for c in ['\\', 'x', digit(byte >> 4), digit(byte & 15)] {
+        f.write_char(c)?;
+    }
+    Ok(())
 }
 
 /// A decimal number at the start of `bytes`, and what follows it.
