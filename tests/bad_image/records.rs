@@ -384,7 +384,7 @@ fn open_files() -> Result<()> {
     let regular = regular.expect("a regular file");
     type Change = fn(&mut File<'_>);
     let changes: [(&str, Change); 13] = [
-        ("kind", |f| f.kind = 6),
+        ("kind", |f| f.kind = 7),
         ("kind", |f| f.kind = u32::MAX),
         ("stream of a file", |f| f.stream = 1),
         ("stream", |f| {

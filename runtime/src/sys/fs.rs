@@ -418,3 +418,19 @@ pub fn lock_whole(fd: i32, exclusive: bool) -> SysResult<()> {
     // SAFETY: no memory.
     unsafe { call!(__NR_flock, fd, operation) }.map(drop)
 }
+
+/// FIONREAD: bytes that can be read now.
+pub fn readable_bytes(fd: i32) -> SysResult<u32> {
+    const FIONREAD: u32 = 0x541b;
+    let mut count = 0u32;
+    // SAFETY: the kernel writes the number.
+    unsafe { call!(__NR_ioctl, fd, FIONREAD, core::ptr::from_mut(&mut count)) }?;
+    Ok(count)
+}
+
+/// tee(2), without waiting: copies what is in a pipe into another one and leaves it there.
+pub fn copy_pipe(from: i32, to: i32, most: usize) -> SysResult<usize> {
+    const SPLICE_F_NONBLOCK: u32 = 2;
+    // SAFETY: no memory.
+    unsafe { call!(__NR_tee, from, to, most, SPLICE_F_NONBLOCK) }
+}

@@ -18,6 +18,8 @@ pub mod file_kind {
     pub const DELETED: u32 = 4;
     /// An O_PATH descriptor, reopened by its path.
     pub const PATH: u32 = 5;
+    /// An end of a pipe of which the process has both; what is in it is in the image.
+    pub const PIPE: u32 = 6;
 }
 
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: they act when a file is opened and are not kept
@@ -36,7 +38,8 @@ record! {
         stream: u32,
         /// File type and permissions, as `st_mode`.
         mode: u32,
-        /// Read and write position, bytes (a directory's is the file system's own).
+        /// Read and write position, bytes (a directory's is the file system's own); of a pipe,
+        /// bytes that are in it.
         pos: i64,
         /// Device, as `st_dev`.
         dev: u64,
@@ -44,7 +47,7 @@ record! {
         ino: u64,
         /// Device number of a device file, as `st_rdev`.
         rdev: u64,
-        /// Size, bytes.
+        /// Size, bytes; of a pipe, bytes that fit into it.
         size: u64,
         /// Signal-driven I/O: owner as F_GETOWN gives it.
         owner: i32,
@@ -55,18 +58,23 @@ record! {
     }
 }
 
+/// Most bytes that fit into a pipe: F_SETPIPE_SZ takes no more (fs/pipe.c, round_pipe_size).
+const PIPE: u64 = 1 << 31;
+
 impl File<'_> {
     /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
-        let known = self.kind <= file_kind::PATH
+        let pipe = self.kind == file_kind::PIPE;
+        let known = self.kind <= file_kind::PIPE
             && self.stream < if stream { limits::DESCRIPTORS } else { 1 }
             && self.flags & ONCE == 0
             && (0..=64).contains(&self.owner_signal);
         let path = self.path.len() <= limits::PATH
             && !self.path.contains(&0)
-            && (stream || self.path.first() == Some(&b'/'));
-        if known && path && self.pos >= 0 {
+            && (stream || pipe || self.path.first() == Some(&b'/'));
+        let within = !pipe || (self.size <= PIPE && self.pos.unsigned_abs() <= self.size);
+        if known && path && within && self.pos >= 0 {
             Ok(())
         } else {
             Err(DecodeError::Value("open file"))

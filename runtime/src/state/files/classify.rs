@@ -2,7 +2,7 @@
 
 use ckpt_format::record::file_kind;
 
-use super::kinds::{refuse, refused, special};
+use super::kinds::{has_other_end, refuse, refused, special};
 use super::stream::{self, Streams};
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use crate::error::{Result, fail};
@@ -101,6 +101,9 @@ impl Seen<'_> {
                 Ok(Fate::new(file_kind::DIRECTORY, own_proc(link).as_bytes()))
             }
             S_IFCHR => self.device(link),
+            S_IFIFO if link.first() != Some(&b'/') && has_other_end(self.fd, &self.stat) => {
+                Ok(Fate::new(file_kind::PIPE, link))
+            }
             _ => Err(refuse(self.fd, &self.stat, self.link)),
         }
     }

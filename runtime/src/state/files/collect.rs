@@ -7,7 +7,7 @@ use super::classify::{Fate, Seen};
 use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
-use super::{locks, stream};
+use super::{locks, pipe, stream};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -159,10 +159,10 @@ impl Collector {
         } else {
             owner(fd, flags)?
         };
-        let pos = if place_only {
-            0
-        } else {
-            fs::seek(fd, 0, SEEK_CUR).unwrap_or(0)
+        let (pos, size) = match fate.kind {
+            file_kind::PATH => (0, stat.st_size as u64),
+            file_kind::PIPE => pipe::measure(fd, flags)?,
+            _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),
         };
         let record = File {
             kind: fate.kind,
@@ -173,7 +173,7 @@ impl Collector {
             dev: stat.st_dev,
             ino: stat.st_ino,
             rdev: stat.st_rdev,
-            size: stat.st_size as u64,
+            size,
             owner,
             owner_signal,
             path: fate.path.as_bytes(),

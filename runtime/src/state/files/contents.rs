@@ -1,9 +1,10 @@
-//! Contents of files without a name: into the image, and out of it.
+//! Contents of files without a name and of pipes: into the image, and out of it.
 
 use ckpt_format::limits;
 use ckpt_format::record::file_kind;
 
 use super::known::{Book, Known};
+use super::pipe;
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::{Image, InImage};
 use crate::image::output::{Output, Owner};
@@ -18,17 +19,22 @@ const CHUNK: usize = limits::RUN_PAGES as usize * PAGE as usize;
 const SEEK_DATA: u32 = 3;
 const SEEK_HOLE: u32 = 4;
 
-/// Writes those of every file without a name, once for all its descriptions.
+/// Writes those of every file without a name and of every pipe, once for all its descriptions.
 pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
     let mut buffer: Option<&mut [u8]> = None;
     for (number, known) in (0..).zip(book.files()) {
-        if known.kind != file_kind::DELETED || first_of(book, known) != Some(number as usize) {
+        let has_contents = known.kind == file_kind::DELETED || pipe::is(known);
+        if !has_contents || first_of(book, known) != Some(number as usize) {
             continue;
         }
         let buffer = match &mut buffer {
             Some(buffer) => buffer,
             none => none.insert(arena.bytes(CHUNK, PAGE as usize)?),
         };
+        if pipe::is(known) {
+            pipe::write(number, known, book, buffer, out)?;
+            continue;
+        }
         let file = readable(book, known)?;
         write_one(number, &file, known.size, buffer, out)?;
     }
@@ -42,7 +48,7 @@ fn first_of(book: &Book, known: &Known) -> Option<usize> {
 }
 
 fn same_file(a: &Known, b: &Known) -> bool {
-    b.kind == file_kind::DELETED && (a.dev, a.ino) == (b.dev, b.ino)
+    (a.kind, a.dev, a.ino) == (b.kind, b.dev, b.ino)
 }
 
 /// A description of our own, so that the program's offset stays where it is.

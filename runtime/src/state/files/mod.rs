@@ -9,6 +9,7 @@ mod known;
 mod locks;
 mod open;
 mod parking;
+mod pipe;
 mod remake;
 mod stream;
 
@@ -32,6 +33,8 @@ const F_SETOWN: u32 = 8;
 const F_SETSIG: u32 = 10;
 const F_GETSIG: u32 = 11;
 const F_DUPFD_CLOEXEC: u32 = 1030;
+const F_SETPIPE_SZ: u32 = 1031;
+const F_GETPIPE_SZ: u32 = 1032;
 /// The one descriptor flag.
 const FD_CLOEXEC: usize = 1;
 

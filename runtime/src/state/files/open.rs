@@ -4,10 +4,11 @@ use ckpt_format::record::{File, Program, file_kind};
 use ckpt_format::toc::kind;
 
 use super::parking::Parking;
+use super::pipe::Pipes;
 use super::remake::Remade;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
-use super::{locks, stream};
+use super::{contents, locks, stream};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
@@ -42,6 +43,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     let mut opener = Opener {
         parking: Parking::new(arena, image)?,
         remade: Remade::new(arena, count)?,
+        pipes: Pipes::new(arena, count)?,
         program: image.single::<Program<'_>>(kind::PROGRAM)?.pid,
     };
     for (number, (file, place)) in image.files()?.zip(places.iter_mut()).enumerate() {
@@ -51,7 +53,10 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         };
         *place = opener.one(number, fd, &file)?;
     }
-    opener.remade.fill(arena, image)?;
+    let (remade, pipes) = (&opener.remade, &opener.pipes);
+    contents::fill(arena, image, |n| remade.place(n).or_else(|| pipes.place(n)))?;
+    remade.finish()?;
+    pipes.finish()?;
     for (file, &place) in image.files()?.zip(places.iter()) {
         set_position(&file, place)?;
     }
@@ -67,6 +72,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
 struct Opener<'a> {
     parking: Parking<'a>,
     remade: Remade<'a>,
+    pipes: Pipes<'a>,
     /// The process id that the image's owners of files are meant by.
     program: u32,
 }
@@ -76,6 +82,7 @@ impl Opener<'_> {
         let opened = match file.kind {
             file_kind::STREAM => return self.stream(fd, file),
             file_kind::DELETED => self.remade.open(number, fd, file)?,
+            file_kind::PIPE => self.pipes.open(number, fd, file)?,
             file_kind::DEVICE => open_device(fd, file)?,
             file_kind::PATH => open_path(fd, file)?,
             _ => open_named(fd, file)?,

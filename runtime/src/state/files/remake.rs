@@ -2,10 +2,8 @@
 
 use ckpt_format::record::File;
 
-use super::contents;
 use super::open::c_path;
 use crate::error::{Context, Error, Result};
-use crate::image::input::Image;
 use crate::sys::SysResult;
 use crate::sys::fs::{self, Fd};
 use crate::util::arena::{Arena, Plain};
@@ -72,13 +70,15 @@ impl<'a> Remade<'a> {
         Ok(opened)
     }
 
-    /// Puts the contents in. Permissions come last: they may forbid what was open already.
-    pub(super) fn fill(&self, arena: &Arena, image: &Image<'_>) -> Result<()> {
+    /// Where the contents of file `number` go, and how many bytes they are.
+    pub(super) fn place(&self, number: u32) -> Option<(i32, u64)> {
+        let made = self.0.get(number as usize).filter(|m| m.is == 1)?;
+        Some((made.fd, made.size))
+    }
+
+    /// Sets permissions, after the contents: they may forbid what was open already.
+    pub(super) fn finish(&self) -> Result<()> {
         const PERMISSIONS: u32 = 0o7777;
-        contents::fill(arena, image, |number| {
-            let made = self.0.get(number as usize).filter(|m| m.is == 1)?;
-            Some((made.fd, made.size))
-        })?;
         for made in self.0.iter().filter(|m| m.is == 1) {
             fs::set_mode(made.fd, made.mode & PERMISSIONS)
                 .or_fail(format_args!("cannot set a deleted file's permissions"))?;
@@ -89,7 +89,7 @@ impl<'a> Remade<'a> {
 }
 
 /// A description of its own, through /proc.
-fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
+pub(super) fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
     const ACT: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC | fs::O_TMPFILE | fs::O_NOFOLLOW;
     let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{fd}"));
     fs::open(name.as_c(), (flags & !ACT) | fs::O_NOCTTY, 0)
