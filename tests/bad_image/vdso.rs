@@ -115,8 +115,7 @@ fn of_another_size() -> Result<()> {
     Ok(())
 }
 
-/// What nobody can restore: code that is no vDSO. The process is another one by then, but nothing of the
-/// program has run.
+/// What nobody can restore: code that is no vDSO, or one with a function that this kernel's does not have.
 #[test]
 fn of_no_kernel() -> Result<()> {
     let victim = Victim::of("no-vdso", &Sample::named("time/vdso")?)?;

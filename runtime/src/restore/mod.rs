@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | open | all metadata is read and checked | yes |
 //! | refuge | the runtime copies itself to where neither process nor image has anything | yes |
-//! | check | program, owner, processor, limits, working directory | yes |
+//! | check | program, owner, processor, limits, working directory, vDSO | yes |
 //! | files | every file is opened and checked, at numbers out of the way | yes |
 //! | memory | everything is mapped, filled, compared with its checksums | yes |
 //! | clear | the thread is detached, the vDSO parked, the old address space unmapped | no more |
@@ -108,6 +108,7 @@ fn restore(passage: &Passage) -> Result<()> {
     let image = Image::read(&arena, Fd::own(passage.image), passage.path)?;
     let records = Records::read(&image)?;
     check(&arena, &image, &records, passage.force)?;
+    vdso::check(&records.vdso, passage.vdso)?;
     let opened = files::open(&arena, &image)?;
     attributes::raise_limits();
     let staged = stage::all(&arena, &image)?;
@@ -193,9 +194,5 @@ fn check(arena: &Arena, image: &Image<'_>, records: &Records<'_>, force: bool) -
         }
     }
     machine::check(&records.machine, &machine::collect(arena)?)?;
-    let resume = records.program.resume;
-    if !image.vmas()?.any(|v| (v.start..v.end).contains(&resume)) {
-        fail!("{path}: impossible value: address of the resume stub");
-    }
     attributes::prepare(&records.attributes)
 }

@@ -59,9 +59,6 @@ impl Parked {
 /// Its parts are mappings that can only be moved whole (special_mapping_split in mm/mmap.c gives
 /// EINVAL for less), which is how their lengths are found: no file need be read.
 pub fn park(image: &Image<'_>, base: usize) -> Result<Parked> {
-    if base == 0 {
-        fail!("this process has no vDSO (vdso=0): not supported");
-    }
     let [vvar, _, end] = bounds(base);
     let to = hole::reserve(image, end - vvar)?;
     let mut at = vvar;
@@ -107,6 +104,49 @@ fn special(page: usize) -> bool {
     mm::all_mapped(page, PAGE) && !mm::is_one_mapping(page, PAGE)
 }
 
+/// Looks whether [`restore`] will have what it needs, while the restore can still be given up.
+pub fn check(image: &Vdso<'_>, base: usize) -> Result<()> {
+    if base == 0 {
+        fail!("this process has no vDSO (vdso=0): not supported");
+    }
+    let [vvar, _, end] = bounds(base);
+    // SAFETY: the running kernel's vDSO, where it told that it is.
+    let live = unsafe { core::slice::from_raw_parts(base as *const u8, end - base) };
+    if image.base == 0 || is_same(image, live, base - vvar) {
+        return Ok(());
+    }
+    jumps(image, live, |_, _| {})
+}
+
+/// Is it the same code, as far from its data?
+fn is_same(image: &Vdso<'_>, live: &[u8], distance: usize) -> bool {
+    live == image.bytes && distance as u64 == image.base - image.vvar
+}
+
+/// Calls `each` with the place of every function of the image's vDSO, and that of the live one's
+/// function of the same name.
+fn jumps(image: &Vdso<'_>, live: &[u8], mut each: impl FnMut(usize, usize)) -> Result<()> {
+    let (Some(old), Some(new)) = (Symbols::parse(image.bytes), Symbols::parse(live)) else {
+        fail!("a vDSO cannot be understood");
+    };
+    for (name, place) in old.functions() {
+        let Some((_, target)) = new.functions().find(|(n, _)| *n == name) else {
+            fail!(
+                "this kernel's vDSO has no {}, which the image's had",
+                crate::util::text::Show(name)
+            );
+        };
+        if place
+            .checked_add(JUMP)
+            .is_none_or(|end| end > image.bytes.len())
+        {
+            fail!("a vDSO cannot be understood");
+        }
+        each(place, target);
+    }
+    Ok(())
+}
+
 /// Puts a vDSO where the image's was.
 ///
 /// # Safety
@@ -121,7 +161,7 @@ pub unsafe fn restore(image: &Vdso<'_>, parked: &Parked) -> Result<()> {
     let live = unsafe { core::slice::from_raw_parts(parked.base as *const u8, len) };
     let base = image.base as usize;
     let distance = parked.base - parked.vvar;
-    if live == image.bytes && distance as u64 == image.base - image.vvar {
+    if is_same(image, live, distance) {
         // SAFETY: the caller's promise.
         return unsafe { unpark(parked, base - distance) };
     }
@@ -166,26 +206,15 @@ unsafe fn redirect(image: &Vdso<'_>, live: &[u8], live_base: usize) -> Result<()
     // SAFETY: just mapped.
     let code = unsafe { core::slice::from_raw_parts_mut(base as *mut u8, len) };
     code.copy_from_slice(image.bytes);
-    let (Some(old), Some(new)) = (Symbols::parse(image.bytes), Symbols::parse(live)) else {
-        fail!("a vDSO cannot be understood");
-    };
-    for (name, place) in old.functions() {
-        let Some((_, target)) = new.functions().find(|(n, _)| *n == name) else {
-            fail!(
-                "this kernel's vDSO has no {}, which the image's had",
-                crate::util::text::Show(name)
-            );
-        };
-        let mut jump = [0; JUMP];
-        jump.copy_from_slice(&[0xff, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    jumps(image, live, |place, target| {
+        let mut jump = [0xff, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         if let Some(address) = jump.get_mut(6..) {
             address.copy_from_slice(&(live_base + target).to_le_bytes());
         }
-        match code.get_mut(place..place + JUMP) {
-            Some(room) => room.copy_from_slice(&jump),
-            None => fail!("a vDSO cannot be understood"),
+        if let Some(room) = code.get_mut(place..place + JUMP) {
+            room.copy_from_slice(&jump);
         }
-    }
+    })?;
     const READ_EXEC: u32 = 5;
     // SAFETY: the program's code from now on.
     unsafe { mm::protect(base, len, READ_EXEC) }
