@@ -11,8 +11,9 @@ use ckpt_format::toc::kind;
 use crate::arch::stack;
 use crate::error::{Result, fail};
 use crate::image::input::Image;
+use crate::state::owners::Owners;
 use crate::state::{signals, thread as thread_state};
-use crate::sys::thread;
+use crate::sys::{process, thread};
 use crate::util::arena::{Arena, Plain};
 
 /// Stack of a thread while it is made: enough for formatting a path in an error message.
@@ -60,7 +61,9 @@ impl Crew {
         arena: &Arena,
         image: &Image<'_>,
         program: &Program<'_>,
+        owners: &mut Owners<'_>,
     ) -> Result<()> {
+        owners.learn(program.pid, process::id());
         let all = image.list::<Thread>(kind::THREADS, limits::THREADS)?;
         for record in all.flatten().filter(|t| t.tid != program.pid) {
             let [task] = arena.records::<Task>(1)? else {
@@ -85,6 +88,7 @@ impl Crew {
                     crate::sys::Errno(-made as i32)
                 );
             }
+            owners.learn(record.tid, made as u32);
             self.made += 1;
             // One after the other: they share the place of error messages.
             while self.ready.load(SeqCst) < self.made {

@@ -111,7 +111,7 @@ fn restore(passage: &Passage) -> Result<()> {
     vdso::check(&records.vdso, passage.vdso)?;
     let opened = files::open(&arena, &image)?;
     attributes::raise_limits();
-    let staged = stage::all(&arena, &image)?;
+    let mut staged = stage::all(&arena, &image)?;
     log::debug!("everything is checked and staged; the old process ends here");
 
     thread::detach();
@@ -136,7 +136,9 @@ fn restore(passage: &Passage) -> Result<()> {
     }
     signals::restore_actions(&image)?;
     let mut crew = Crew::new();
-    crew.assemble(&arena, &image, &records.program)?;
+    crew.assemble(&arena, &image, &records.program, &mut staged.owners)?;
+    // SAFETY: memory is in place; the threads wait.
+    unsafe { staged.owners.repair() };
     signals::restore_pending(&image, records.program.pid, true)?;
     attributes::restore_limits(&records.attributes)?;
     timers::restore(&records.timers)?;

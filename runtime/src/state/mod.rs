@@ -6,6 +6,7 @@ pub mod files;
 pub mod machine;
 pub mod memory;
 pub mod mm;
+pub mod owners;
 pub mod room;
 pub mod rseq;
 pub mod signals;

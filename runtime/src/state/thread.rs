@@ -3,6 +3,7 @@
 
 use ckpt_format::record::Thread;
 
+use super::owners;
 use super::rseq::{self, Rseq};
 use crate::arch::frame::{Frame, offset};
 use crate::error::{Context, Result};
@@ -188,6 +189,8 @@ pub unsafe fn restore(record: &Thread) -> Result<()> {
         // SAFETY: a word that held the thread's id when the image was taken.
         unsafe { place.write(tid) };
     }
+    // SAFETY: memory is in place, and this is the thread.
+    unsafe { owners::repair_list(record, tid) };
     thread::set_name(&record.name).or_fail(format_args!("cannot set the thread's name"))?;
     process::control(PR_SET_TIMERSLACK, record.timer_slack as usize, 0)
         .or_fail(format_args!("cannot set the timer slack"))?;

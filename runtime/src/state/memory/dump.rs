@@ -34,17 +34,17 @@ pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Gu
         match area.source {
             Source::Anonymous => dump.private(area, true)?,
             Source::Changes => dump.private(area, false)?,
-            Source::WholeFile => dump.file(area)?,
-            Source::Object | Source::Nothing => {}
+            Source::WholeFile if area.kind != vma_kind::SHARED_ANON => dump.file(area)?,
+            Source::WholeFile | Source::Object | Source::Nothing => {}
         }
     }
     // Pages of shared objects stand behind those of all mappings.
-    for (n, area) in areas
-        .iter()
-        .enumerate()
-        .filter(|(_, a)| a.source == Source::Object)
-    {
-        dump.object(areas.get(..n).unwrap_or(&[]), area)?;
+    for (n, area) in areas.iter().enumerate() {
+        match area.source {
+            Source::Object => dump.object(areas.get(..n).unwrap_or(&[]), area)?,
+            Source::WholeFile if area.kind == vma_kind::SHARED_ANON => dump.file(area)?,
+            _ => {}
+        }
     }
     Ok(dump.guards)
 }

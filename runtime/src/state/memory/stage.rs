@@ -9,6 +9,7 @@ use ckpt_format::toc::kind;
 use super::{PAGE, hole};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
+use crate::state::owners::Owners;
 use crate::sys::fs::{self, Fd};
 use crate::sys::{Errno, mm};
 use crate::util::arena::Arena;
@@ -25,6 +26,8 @@ pub struct Staged<'a> {
     pub at: &'a mut [u64],
     /// Address and length of every shared object.
     pub objects: &'a mut [u64],
+    /// Words that may name the owner of a lock.
+    pub owners: Owners<'a>,
 }
 
 /// Maps and fills all.
@@ -42,7 +45,8 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
             image.path
         );
     }
-    let staged = Staged {
+    let mut staged = Staged {
+        owners: Owners::new(arena, image)?,
         at: arena.records(count)?,
         objects: arena.records(objects * 2)?,
     };
@@ -59,7 +63,7 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
         let mut area = Filling::map(image, vma)?;
         *at = area.at as u64;
         while let Some((run, from)) = runs.next_if(|(run, _)| run.addr < vma.end) {
-            area.fill(image, &run, from, bounce)?;
+            area.fill(image, &run, from, bounce, &mut staged.owners)?;
         }
         while let Some(guard) = guards.next_if(|g| g.start < vma.end) {
             area.guard(&guard)?;
@@ -116,7 +120,15 @@ impl<'v> Filling<'v> {
         Ok(this)
     }
 
-    fn fill(&mut self, image: &Image<'_>, run: &Run, from: u64, bounce: &mut [u8]) -> Result<()> {
+    fn fill(
+        &mut self,
+        image: &Image<'_>,
+        run: &Run,
+        from: u64,
+        bounce: &mut [u8],
+        owners: &mut Owners<'_>,
+    ) -> Result<()> {
+        let writable = self.vma.prot & prot::WRITE != 0;
         let to = self.at + (run.addr - self.vma.start) as usize;
         let len = run.len() as usize;
         let reach = self
@@ -138,6 +150,9 @@ impl<'v> Filling<'v> {
             let page = bounce.get_mut(..len).unwrap_or(&mut []);
             image.pages(page, from)?;
             checked(image, page, run.crc, run.addr)?;
+            if writable {
+                owners.look(page, run.addr);
+            }
             if self.vma.prot & prot::READ != 0 && page == target {
                 return Ok(());
             }
@@ -154,7 +169,11 @@ impl<'v> Filling<'v> {
         // One fault for many pages. Older kernels fault one by one.
         let _ = mm::advise(to, len, MADV_POPULATE_WRITE);
         image.pages(target, from)?;
-        checked(image, target, run.crc, run.addr)
+        checked(image, target, run.crc, run.addr)?;
+        if writable {
+            owners.look(target, run.addr);
+        }
+        Ok(())
     }
 
     /// Makes the mapping writable for the moment.

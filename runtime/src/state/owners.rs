@@ -1,0 +1,224 @@
+//! Locks that name the thread that holds them.
+//!
+//! A restored thread has another id, and a lock of the C library that was held at the checkpoint
+//! holds the old one: a recursive mutex would wait for itself, an error-checking one refuse its
+//! owner. Such locks lie anywhere in memory, so pages are looked through while they are read
+//! anyhow, for words that may be an owner; what lies around such a word in the end decides.
+//!
+//! Layouts (fixed by their libraries' ABI): glibc `struct __pthread_mutex_s` and
+//! `struct __pthread_rwlock_arch_t` (sysdeps/x86/nptl/bits/struct_mutex.h, struct_rwlock.h). Robust
+//! locks, and all of musl's that know their owner, hang on the list that the thread has given to
+//! the kernel (set_robust_list(2)) and are found there.
+#![expect(unsafe_code, reason = "changes words of the program's")]
+
+use ckpt_format::limits;
+use ckpt_format::record::Thread;
+use ckpt_format::toc::kind;
+
+use crate::error::Result;
+use crate::image::input::Image;
+use crate::sys::mm;
+use crate::util::arena::Arena;
+
+/// Most words that are looked at more closely; a program that holds more locks than that, or whose
+/// data look so, keeps the old ids in the rest, which is told.
+const MOST: usize = 1 << 16;
+/// Most entries of a robust list that are followed, as in the kernel (ROBUST_LIST_LIMIT).
+const CHAIN: usize = 2048;
+/// The id in a futex word; the two bits above say "waiters" and "owner died".
+const TID: u32 = 0x3fff_ffff;
+
+/// Words that may name an owner.
+#[derive(Debug)]
+pub struct Owners<'a> {
+    /// The threads' ids at the checkpoint, in order.
+    then: &'a mut [u32],
+    /// Their ids now, in the same order; zero while unknown.
+    now: &'a mut [u32],
+    found: &'a mut [u64],
+    count: usize,
+}
+
+impl<'a> Owners<'a> {
+    /// Nothing found yet.
+    pub fn new(arena: &'a Arena, image: &Image<'_>) -> Result<Self> {
+        let threads = || image.list::<Thread>(kind::THREADS, limits::THREADS);
+        let count = threads()?.left() as usize;
+        let this = Self {
+            then: arena.records(count)?,
+            now: arena.records(count)?,
+            found: arena.records(MOST)?,
+            count: 0,
+        };
+        for (slot, thread) in this.then.iter_mut().zip(threads()?.known()) {
+            *slot = thread.tid;
+        }
+        this.then.sort_unstable();
+        Ok(this)
+    }
+
+    /// Notes that thread `then` is `now`.
+    pub fn learn(&mut self, then: u32, now: u32) {
+        if let Ok(n) = self.then.binary_search(&then)
+            && let Some(slot) = self.now.get_mut(n)
+        {
+            *slot = now;
+        }
+    }
+
+    fn new_id(&self, then: u32) -> Option<u32> {
+        let n = self.then.binary_search(&then).ok()?;
+        self.now.get(n).copied().filter(|&id| id != 0)
+    }
+
+    /// Looks through pages of writable memory that belong at `addr`: an owner is followed by a
+    /// number of users (one) or a flag (zero or one).
+    pub fn look(&mut self, pages: &[u8], addr: u64) {
+        let (words, _) = pages.as_chunks::<8>();
+        let first = self.then.first().copied().unwrap_or(0);
+        let last = self.then.last().copied().unwrap_or(0);
+        for (word, at) in words.iter().zip((addr..).step_by(8)) {
+            let word = u64::from_le_bytes(*word);
+            let id = word as u32;
+            if word >> 33 == 0
+                && (first..=last).contains(&id)
+                && self.then.binary_search(&id).is_ok()
+            {
+                if let Some(slot) = self.found.get_mut(self.count) {
+                    *slot = at;
+                }
+                self.count += 1;
+            }
+        }
+    }
+
+    /// Gives every lock that was found its owner's new id.
+    ///
+    /// # Safety
+    ///
+    /// The program's memory is in place and none of its threads runs.
+    pub unsafe fn repair(&self) {
+        for &at in self.found.iter().take(self.count) {
+            let Some(words) = surroundings(at) else {
+                continue;
+            };
+            let [.., owner, _, _, _, _, _, _, _] = words;
+            let Some(new) = self.new_id(owner) else {
+                continue;
+            };
+            let lock = lock_word(&words, owner, new);
+            if lock.is_some() || is_written(&words) {
+                // SAFETY: a word that names the owner, as all around it says.
+                unsafe { (at as *mut u32).write(new) };
+            }
+            if let Some(Some(lock)) = lock {
+                // SAFETY: likewise, 8 bytes before.
+                unsafe { ((at - 8) as *mut u32).write(lock) };
+            }
+        }
+        if self.count > MOST {
+            crate::log::error!(
+                "more than {MOST} words look like a lock's owner: locks beyond keep an old id"
+            );
+        }
+    }
+}
+
+/// The 24 bytes before an owner, the owner, and the 28 after it, as `u32`s.
+fn surroundings(at: u64) -> Option<[u32; 14]> {
+    let mut bytes = [0; 56];
+    let start = (at as usize).checked_sub(24)?;
+    // What lies beyond the end of a mapping is no part of a lock; the largest is a rwlock.
+    let got = mm::read_own(start, &mut bytes).ok()?;
+    if got < bytes.len() {
+        return None;
+    }
+    let mut words = [0; 14];
+    let (chunks, _) = bytes.as_chunks::<4>();
+    for (word, chunk) in words.iter_mut().zip(chunks) {
+        *word = u32::from_le_bytes(*chunk);
+    }
+    Some(words)
+}
+
+/// If the owner is that of a held mutex of glibc's: `Some(None)`, or `Some(Some(word))` where the
+/// lock word names the owner too and is to become `word`.
+fn lock_word(words: &[u32; 14], owner: u32, new: u32) -> Option<Option<u32>> {
+    const RECURSIVE: u32 = 1;
+    const ERRORCHECK: u32 = 2;
+    const ROBUST: u32 = 16;
+    const INHERIT: u32 = 32;
+    /// Process-shared, and the two bits of lock elision.
+    const ASIDE: u32 = 128 | 256 | 512;
+    let [_, _, _, _, lock, count, _, users, kind, _, links @ ..] = words;
+    let plain = links.iter().all(|&half| half == 0);
+    let kind = kind & !ASIDE;
+    if *users != 1 {
+        return None;
+    }
+    let counted = match kind & 3 {
+        RECURSIVE => *count >= 1,
+        ERRORCHECK => *count == 0,
+        _ => kind & (ROBUST | INHERIT) != 0 && *count == 0,
+    };
+    match kind & !3 {
+        0 if counted && plain && matches!(lock, 1 | 2) => Some(None),
+        ROBUST | INHERIT | 48 if counted && [owner, new].contains(&(lock & TID)) => {
+            Some(Some((lock & !TID) | new))
+        }
+        _ => None,
+    }
+}
+
+/// Is the owner the writer of a glibc rwlock that is held for writing? Both futexes then say so,
+/// and so do the lowest bits of the count of readers (nptl/pthread_rwlock_common.c).
+fn is_written(words: &[u32; 14]) -> bool {
+    let [readers, _, phase, writer, pad, pad2, _, shared, ..] = words;
+    readers & 3 == 3 && phase & 1 == 1 && writer & 1 == 1 && (*pad, *pad2) == (0, 0) && *shared <= 1
+}
+
+/// Follows the list that the thread gave to the kernel: every lock word on it that names the
+/// thread names its new id afterwards.
+///
+/// # Safety
+///
+/// The program's memory is in place; the thread does not run.
+pub unsafe fn repair_list(record: &Thread, now: u32) {
+    let word = |at: u64| {
+        let mut bytes = [0; 8];
+        (mm::read_own(at as usize, &mut bytes) == Ok(8)).then(|| u64::from_le_bytes(bytes))
+    };
+    // struct robust_list_head: first entry, distance from an entry to its lock word, an entry that
+    // is being taken or given back.
+    let head = record.robust;
+    let (Some(first), Some(distance), Some(pending)) = (
+        word(head),
+        word(head.wrapping_add(8)),
+        word(head.wrapping_add(16)),
+    ) else {
+        return;
+    };
+    let rename = |entry: u64| {
+        let place = (entry & !1).wrapping_add(distance);
+        if let Some(lock) = word(place).map(|w| w as u32)
+            && lock & TID == record.tid
+        {
+            // SAFETY: a futex word that names this thread, by the thread's own list.
+            unsafe { (place as *mut u32).write((lock & !TID) | now) };
+        }
+    };
+    let mut entry = first;
+    for _ in 0..CHAIN {
+        if entry & !1 == head || entry == 0 {
+            break;
+        }
+        rename(entry);
+        let Some(next) = word(entry & !1) else {
+            break;
+        };
+        entry = next;
+    }
+    if pending != 0 {
+        rename(pending);
+    }
+}
