@@ -177,48 +177,87 @@ fn is_written(words: &[u32; 14]) -> bool {
     readers & 3 == 3 && phase & 1 == 1 && writer & 1 == 1 && (*pad, *pad2) == (0, 0) && *shared <= 1
 }
 
-/// Follows the list that the thread gave to the kernel: every lock word on it that names the
-/// thread names its new id afterwards.
+/// Every lock on the thread's own lists that names the thread names its new id afterwards.
+///
+/// One list is the one that the thread gave to the kernel. musl has its own list of all locks that
+/// know their owner, and tells the kernel only if one is shared between processes; its head is in
+/// the thread's descriptor and is found by what it is: a chain that leads back to where it began.
 ///
 /// # Safety
 ///
 /// The program's memory is in place; the thread does not run.
-pub unsafe fn repair_list(record: &Thread, now: u32) {
-    let word = |at: u64| {
-        let mut bytes = [0; 8];
-        (mm::read_own(at as usize, &mut bytes) == Ok(8)).then(|| u64::from_le_bytes(bytes))
-    };
-    // struct robust_list_head: first entry, distance from an entry to its lock word, an entry that
-    // is being taken or given back.
+pub unsafe fn repair_lists(record: &Thread, now: u32) {
+    /// From an entry (`_m_next`) to the lock word (`_m_lock`) of musl's mutex.
+    const MUSL_DISTANCE: u64 = 4u64.wrapping_sub(32);
+    /// More than musl's descriptor has.
+    const DESCRIPTOR: u64 = 512;
     let head = record.robust;
-    let (Some(first), Some(distance), Some(pending)) = (
-        word(head),
-        word(head.wrapping_add(8)),
-        word(head.wrapping_add(16)),
-    ) else {
-        return;
-    };
-    let rename = |entry: u64| {
-        let place = (entry & !1).wrapping_add(distance);
-        if let Some(lock) = word(place).map(|w| w as u32)
-            && lock & TID == record.tid
-        {
-            // SAFETY: a futex word that names this thread, by the thread's own list.
-            unsafe { (place as *mut u32).write((lock & !TID) | now) };
+    if let (Some(distance), Some(pending)) = (word(head + 8), word(head + 16)) {
+        // struct robust_list_head: first entry, distance from an entry to its lock word, an entry
+        // that is being taken or given back.
+        for entry in Chain::of(head).chain([pending]).filter(|&e| e != 0) {
+            // SAFETY: the thread's own list.
+            unsafe { rename(entry, distance, record.tid, now) };
         }
-    };
-    let mut entry = first;
-    for _ in 0..CHAIN {
-        if entry & !1 == head || entry == 0 {
-            break;
-        }
-        rename(entry);
-        let Some(next) = word(entry & !1) else {
-            break;
-        };
-        entry = next;
     }
-    if pending != 0 {
-        rename(pending);
+    let [_, musl, ..] = record.tid_words;
+    if musl == 0 {
+        return;
+    }
+    let fs = record.fs_base;
+    for head in (fs..fs.wrapping_add(DESCRIPTOR)).step_by(8) {
+        if Chain::of(head).last().and_then(word) == Some(head) {
+            for entry in Chain::of(head) {
+                // SAFETY: likewise.
+                unsafe { rename(entry, MUSL_DISTANCE, record.tid, now) };
+            }
+        }
+    }
+}
+
+/// The entries of a list that ends where it begins; at most [`CHAIN`] of them.
+struct Chain {
+    head: u64,
+    at: u64,
+    left: usize,
+}
+
+impl Chain {
+    fn of(head: u64) -> Self {
+        Self {
+            head,
+            at: head,
+            left: CHAIN,
+        }
+    }
+}
+
+impl Iterator for Chain {
+    type Item = u64;
+
+    fn next(&mut self) -> Option<u64> {
+        // The lowest bit of an entry says that its lock is one with priority inheritance.
+        let next = word(self.at & !1)?;
+        self.left = self.left.checked_sub(1)?;
+        self.at = next;
+        (next & !1 != self.head && next != 0).then_some(next)
+    }
+}
+
+fn word(at: u64) -> Option<u64> {
+    let mut bytes = [0; 8];
+    (mm::read_own(at as usize, &mut bytes) == Ok(8)).then(|| u64::from_le_bytes(bytes))
+}
+
+/// # Safety
+///
+/// `entry` is on a list of thread `then`'s.
+unsafe fn rename(entry: u64, distance: u64, then: u32, now: u32) {
+    let place = (entry & !1).wrapping_add(distance);
+    if let Some(lock) = word(place).map(|w| w as u32)
+        && lock & TID == then
+    {
+        // SAFETY: a futex word that names the thread, by the thread's own list.
+        unsafe { (place as *mut u32).write((lock & !TID) | now) };
     }
 }

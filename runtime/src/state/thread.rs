@@ -190,7 +190,7 @@ pub unsafe fn restore(record: &Thread) -> Result<()> {
         unsafe { place.write(tid) };
     }
     // SAFETY: memory is in place, and this is the thread.
-    unsafe { owners::repair_list(record, tid) };
+    unsafe { owners::repair_lists(record, tid) };
     thread::set_name(&record.name).or_fail(format_args!("cannot set the thread's name"))?;
     process::control(PR_SET_TIMERSLACK, record.timer_slack as usize, 0)
         .or_fail(format_args!("cannot set the timer slack"))?;
