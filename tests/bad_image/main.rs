@@ -15,6 +15,8 @@ mod header;
 #[cfg(test)]
 mod memory;
 #[cfg(test)]
+mod mutants;
+#[cfg(test)]
 mod records;
 #[cfg(test)]
 mod table;

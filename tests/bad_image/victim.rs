@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::image::Parts;
@@ -62,6 +63,24 @@ impl Victim {
         let printed = self.scratch.text("restore.out");
         ensure!(printed.is_empty(), "the restore printed {printed:?}");
         Ok((status.code(), self.scratch.text("restore.err")))
+    }
+
+    /// Likewise, but what goes on for seconds is ended: a program with other state may wait for ever.
+    pub(crate) fn restore_at_most(
+        &self,
+        image: &Path,
+        options: &[&str],
+    ) -> Result<(Option<i32>, String)> {
+        self.scratch.write("out", READY)?;
+        let mut launch = self.launch.restore(image);
+        launch
+            .args
+            .extend(options.iter().map(|&option| option.to_owned()));
+        let mut process = launch.start()?;
+        let status = process.wait_for(Duration::from_secs(2)).ok();
+        drop(process);
+        let code = status.and_then(|status| status.code());
+        Ok((code, self.scratch.text("restore.err")))
     }
 
     /// This file is refused with this line, and nothing is run.
