@@ -297,6 +297,27 @@ fn never_through_a_link() -> Result<()> {
     large.restores(&image)
 }
 
+/// An image is its owner's to read, whatever the program's creation mask.
+#[test]
+fn readable_under_any_mask() -> Result<()> {
+    let mut large = Large::new("umask")?;
+    let command = format!("umask 777; exec {} \"$@\"", large.launch.program.display());
+    let app = std::mem::replace(&mut large.launch.program, "/bin/sh".into());
+    large.launch.args = [
+        vec!["-c".to_owned(), command, "sh".to_owned()],
+        large.launch.args,
+    ]
+    .concat();
+    let process = start(&large.launch, &large.scratch)?;
+    large.launch.program = app;
+    let image = large.scratch.join("app.img");
+    checkpoint(&large.launch.program, process.pid(), &image, false)?;
+    let mode = fs::metadata(&image)?.mode();
+    ensure!(mode & 0o7777 == 0o600, "mode {mode:o}");
+    large.ends(process)?;
+    large.restores(&image)
+}
+
 #[test]
 fn goes_on_while_others_are_cut_off() -> Result<()> {
     // The requester dies; the program does not care and finishes the image.

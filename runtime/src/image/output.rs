@@ -86,6 +86,8 @@ impl<'a> Output<'a> {
         let _ = fs::unlink(temporary.as_c());
         let fd = fs::open(temporary.as_c(), flags, 0o600)
             .or_fail(format_args!("cannot create {temporary}"))?;
+        // Whatever the program's creation mask: an image that its owner cannot read is none.
+        let _ = fs::set_mode(fd.number(), 0o600);
         Ok(Self {
             arena,
             fd,
