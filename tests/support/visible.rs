@@ -157,10 +157,17 @@ pub fn look_settled(process: &mut Process) -> Result<State> {
     }
 }
 
-/// Whether it sleeps in a system call, and is not merely waiting for a processor or a disk.
+/// Whether its threads sleep in system calls, and are not merely waiting for a processor or a disk. (The
+/// first thread may have ended before the others; then it stays behind as a zombie.)
 fn is_at_rest(pid: u32) -> Result<bool> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    Ok(status.lines().any(|line| line.starts_with("State:\tS")))
+    for task in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(task?.path().join("status"))?;
+        let rests = |line: &str| line.starts_with("State:\tS") || line.starts_with("State:\tZ");
+        if !status.lines().any(rests) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Looks until the program looks like that again; a restore takes its time, and nothing tells when it has
