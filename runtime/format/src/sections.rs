@@ -5,9 +5,9 @@
 //! on the machine, the files and the user at hand.
 
 use crate::crc::crc32c;
-use crate::record::{self, List, Mark, prot};
+use crate::record::{self, Known, List, Mark, prot};
 use crate::toc::{self, Entry, Table, kind};
-use crate::{DecodeError, codec::Field, limits};
+use crate::{DecodeError, Reader, codec::Field, limits};
 
 type Checked<T = ()> = Result<T, DecodeError>;
 
@@ -63,6 +63,16 @@ impl<'a> Sections<'a> {
 
     /// Every record decodes, keeps its own rules, and fits the others.
     pub fn check(&self, table: &Table) -> Checked {
+        self.decodes::<record::Vma<'_>>(kind::VMAS, limits::VMAS)?;
+        self.decodes::<record::Run>(kind::RUNS, limits::RUNS)?;
+        self.decodes::<record::Guard>(kind::GUARDS, limits::VMAS)?;
+        self.decodes::<record::File<'_>>(kind::FILES, limits::DESCRIPTORS)?;
+        self.decodes::<record::Descriptor>(kind::DESCRIPTORS, limits::DESCRIPTORS)?;
+        self.decodes::<record::Lock>(kind::LOCKS, limits::LOCKS)?;
+        self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
+        self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
+        self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
+        self.decodes::<record::Pending>(kind::PENDING, limits::PENDING)?;
         self.single::<record::Program<'_>>(kind::PROGRAM)?.check()?;
         self.single::<record::Machine<'_>>(kind::MACHINE)?.check()?;
         self.single::<record::Mm<'_>>(kind::MM)?.check()?;
@@ -74,8 +84,8 @@ impl<'a> Sections<'a> {
         let of_memory = self.runs()?;
         self.guards()?;
         let files = self.files()?;
-        for lock in self.list::<record::Lock>(kind::LOCKS, limits::LOCKS)? {
-            lock?.check(files)?;
+        for lock in self.known::<record::Lock>(kind::LOCKS) {
+            lock.check(files)?;
         }
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
@@ -85,8 +95,43 @@ impl<'a> Sections<'a> {
         self.signals()
     }
 
-    fn vmas(&self) -> Checked<List<'a, record::Vma<'a>>> {
-        self.list(kind::VMAS, limits::VMAS)
+    /// The records of a section all decode, and there is nothing but them in it.
+    fn decodes<T: Field<'a>>(&self, kind: u32, limit: u32) -> Checked {
+        if T::FIXED {
+            return self.divides(kind, limit, T::SIZE);
+        }
+        for record in self.list::<T>(kind, limit)? {
+            record?;
+        }
+        Ok(())
+    }
+
+    /// [`Sections::decodes`] for records that all have the same size.
+    fn divides(&self, kind: u32, limit: u32, size: usize) -> Checked {
+        let mut r = Reader::new(toc::name(kind), self.bytes(kind));
+        let count: u32 = r.take();
+        if count > limit {
+            return Err(DecodeError::Limit(toc::name(kind)));
+        }
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        r.bytes(count.saturating_mul(size));
+        r.finish()
+    }
+
+    /// The one record of a section, which decodes once [`Sections::check`] has been passed.
+    #[must_use]
+    pub fn record<T: Field<'a>>(&self, kind: u32) -> T {
+        T::take(&mut Reader::new("", self.bytes(kind)))
+    }
+
+    /// The records of a section, which all decode once [`Sections::check`] has been passed.
+    #[must_use]
+    pub fn known<T: Field<'a>>(&self, kind: u32) -> Known<'a, T> {
+        Known::new(self.bytes(kind))
+    }
+
+    fn vmas(&self) -> Known<'a, record::Vma<'a>> {
+        self.known(kind::VMAS)
     }
 
     /// Mappings one by one, against each other and against the vDSO; tells how many shared objects
@@ -95,8 +140,7 @@ impl<'a> Sections<'a> {
         let (from, to) = self.single::<record::Vdso<'_>>(kind::VDSO)?.range();
         let mut floor = 0;
         let mut objects: u32 = 0;
-        for vma in self.vmas()? {
-            let vma = vma?;
+        for vma in self.vmas() {
             vma.check(floor)?;
             floor = vma.end;
             if vma.start < to && from < vma.end {
@@ -115,11 +159,10 @@ impl<'a> Sections<'a> {
 
     /// Tells how many bytes of pages belong to mappings.
     fn runs(&self) -> Checked<u64> {
-        let mut within = Within::new(self.vmas()?);
+        let mut within = Within::new(self.vmas());
         let mut floor = 0;
         let mut total: u64 = 0;
-        for run in self.list::<record::Run>(kind::RUNS, limits::RUNS)? {
-            let run = run?;
+        for run in self.known::<record::Run>(kind::RUNS) {
             floor = run.check(floor)?;
             if !within.private(run.addr, floor) {
                 return Err(DecodeError::Value(
@@ -132,10 +175,9 @@ impl<'a> Sections<'a> {
     }
 
     fn guards(&self) -> Checked {
-        let mut within = Within::new(self.vmas()?);
+        let mut within = Within::new(self.vmas());
         let mut floor = 0;
-        for guard in self.list::<record::Guard>(kind::GUARDS, limits::VMAS)? {
-            let guard = guard?;
+        for guard in self.known::<record::Guard>(kind::GUARDS) {
             guard.check(floor)?;
             floor = guard.end;
             if !within.private(guard.start, guard.end) {
@@ -150,8 +192,7 @@ impl<'a> Sections<'a> {
     /// Tells how many bytes of pages belong to files and shared objects.
     fn contents(&self, objects: u32, files: u32) -> Checked<u64> {
         let mut total: u64 = 0;
-        for content in self.list::<record::Content>(kind::CONTENTS, limits::RUNS)? {
-            let content = content?;
+        for content in self.known::<record::Content>(kind::CONTENTS) {
             content.check()?;
             let known = if content.of == 0 { files } else { objects };
             if content.index >= known {
@@ -164,17 +205,15 @@ impl<'a> Sections<'a> {
 
     /// Tells how many descriptions there are.
     fn files(&self) -> Checked<u32> {
-        let files = self.list::<record::File<'_>>(kind::FILES, limits::DESCRIPTORS)?;
+        let files = self.known::<record::File<'_>>(kind::FILES);
         let count = files.left();
         for file in files {
-            file?.check()?;
+            file.check()?;
         }
         let mut floor = 0;
         let mut seen: u32 = 0;
-        let descriptors =
-            self.list::<record::Descriptor>(kind::DESCRIPTORS, limits::DESCRIPTORS)?;
+        let descriptors = self.known::<record::Descriptor>(kind::DESCRIPTORS);
         for descriptor in descriptors {
-            let descriptor = descriptor?;
             // Descriptions are numbered as they first occur.
             descriptor.check(floor, count.min(seen.saturating_add(1)))?;
             floor = descriptor.fd.saturating_add(1);
@@ -188,15 +227,14 @@ impl<'a> Sections<'a> {
     }
 
     fn threads(&self) -> Checked {
-        let space = Space::index(self)?;
+        let space = Space::index(self);
         let program = self.single::<record::Program<'_>>(kind::PROGRAM)?;
-        let threads = self.list::<record::Thread>(kind::THREADS, limits::THREADS)?;
+        let threads = self.known::<record::Thread>(kind::THREADS);
         if threads.left() == 0 {
             return Err(DecodeError::Value("no thread"));
         }
         let mut first = false;
         for thread in threads {
-            let thread = thread?;
             thread.check()?;
             if thread.tid == program.pid && core::mem::replace(&mut first, true) {
                 return Err(DecodeError::Value("two first threads"));
@@ -211,19 +249,13 @@ impl<'a> Sections<'a> {
     }
 
     fn signals(&self) -> Checked {
-        let actions = self.list::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
+        let actions = self.known::<record::Action>(kind::ACTIONS);
         if actions.left() != record::SIGNALS {
             return Err(DecodeError::Value("number of signal actions"));
         }
-        for action in actions {
-            action?;
-        }
-        for signal in self.list::<record::Pending>(kind::PENDING, limits::PENDING)? {
-            let signal = signal?;
+        for signal in self.known::<record::Pending>(kind::PENDING) {
             signal.check()?;
-            let mut threads = self
-                .list::<record::Thread>(kind::THREADS, limits::THREADS)?
-                .known();
+            let mut threads = self.known::<record::Thread>(kind::THREADS);
             if signal.tid != 0 && !threads.any(|t| t.tid == signal.tid) {
                 return Err(DecodeError::Value("thread of a queued signal"));
             }
@@ -234,29 +266,23 @@ impl<'a> Sections<'a> {
 
 /// Walks the mappings along with ranges that are in order, too.
 struct Within<'a> {
-    rest: List<'a, record::Vma<'a>>,
+    rest: Known<'a, record::Vma<'a>>,
     current: Option<record::Vma<'a>>,
 }
 
 impl<'a> Within<'a> {
-    fn new(vmas: List<'a, record::Vma<'a>>) -> Self {
-        let mut this = Self {
+    fn new(mut vmas: Known<'a, record::Vma<'a>>) -> Self {
+        let current = vmas.next();
+        Self {
             rest: vmas,
-            current: None,
-        };
-        this.advance();
-        this
-    }
-
-    /// To the next mapping, all of which are known to decode.
-    fn advance(&mut self) {
-        self.current = self.rest.next().and_then(Result::ok);
+            current,
+        }
     }
 
     /// True if one private mapping holds the whole range.
     fn private(&mut self, start: u64, end: u64) -> bool {
         while self.current.is_some_and(|vma| vma.end <= start) {
-            self.advance();
+            self.current = self.rest.next();
         }
         self.current
             .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
@@ -276,13 +302,13 @@ struct Space<'a> {
 const MARKS: usize = 128;
 
 impl<'a> Space<'a> {
-    fn index(sections: &Sections<'a>) -> Checked<Self> {
+    fn index(sections: &Sections<'a>) -> Self {
         let mut space = Self {
             bytes: sections.bytes(kind::VMAS),
             marks: [(0, Mark::default()); MARKS],
             used: 0,
         };
-        let mut vmas = sections.vmas()?;
+        let mut vmas = sections.vmas();
         let apart = usize::try_from(vmas.left())
             .unwrap_or(usize::MAX)
             .div_ceil(MARKS);
@@ -291,12 +317,12 @@ impl<'a> Space<'a> {
         loop {
             let mark = vmas.mark();
             let Some(vma) = vmas.next() else {
-                return Ok(space);
+                return space;
             };
             if number.is_multiple_of(apart)
                 && let Some(slot) = marks.next()
             {
-                *slot = (vma?.start, mark);
+                *slot = (vma.start, mark);
                 space.used = space.used.saturating_add(1);
             }
             number = number.saturating_add(1);
@@ -316,8 +342,7 @@ impl<'a> Space<'a> {
         let Some((_, mark)) = before.checked_sub(1).and_then(|n| marks.get(n)) else {
             return false;
         };
-        List::<record::Vma<'_>>::at("vmas", self.bytes, *mark)
-            .known()
+        Known::<record::Vma<'_>>::at(self.bytes, *mark)
             .take_while(|vma| vma.start <= address)
             .any(|vma| address < vma.end && vma.prot & wanted != 0)
     }

@@ -2,12 +2,12 @@
 
 use core::ffi::CStr;
 
+use ckpt_format::DecodeError;
 use ckpt_format::codec::Field;
 use ckpt_format::header::{self, Header};
-use ckpt_format::record::{self, List};
+use ckpt_format::record::{self, Known};
 use ckpt_format::sections::Sections;
 use ckpt_format::toc::{self, Table, kind};
-use ckpt_format::{DecodeError, limits};
 
 use crate::error::{Context, Error, Result, fail};
 use crate::sys::fs::{self, Fd};
@@ -24,7 +24,8 @@ pub struct Image<'a> {
     pub path: PathText,
     /// Its header.
     pub header: Header,
-    table: Table,
+    /// Where the pages begin in the file.
+    pages_at: u64,
     sections: Sections<'a>,
 }
 
@@ -89,59 +90,58 @@ impl<'a> Image<'a> {
         sections.check(&table).within(&path)?;
         Ok(Self {
             fd,
-            path,
             header,
-            table,
+            pages_at: table.get(kind::PAGES).within(&path)?.at,
+            path,
             sections,
         })
     }
 
     /// The one record of a section.
-    pub fn single<T: Field<'a>>(&self, kind: u32) -> Result<T> {
-        self.sections.single(kind).within(&self.path)
+    pub fn single<T: Field<'a>>(&self, kind: u32) -> T {
+        self.sections.record(kind)
     }
 
-    /// The records of a section, each known to decode: the image was checked.
-    pub fn list<T: Field<'a>>(&self, kind: u32, limit: u32) -> Result<List<'a, T>> {
-        self.sections.list(kind, limit).within(&self.path)
+    /// The records of a section.
+    pub fn list<T: Field<'a>>(&self, kind: u32) -> Known<'a, T> {
+        self.sections.known(kind)
     }
 
     /// The mappings, in the order of their addresses.
-    pub fn vmas(&self) -> Result<impl Iterator<Item = record::Vma<'a>> + use<'a>> {
-        Ok(self.list(kind::VMAS, limits::VMAS)?.known())
+    pub fn vmas(&self) -> Known<'a, record::Vma<'a>> {
+        self.list(kind::VMAS)
     }
 
     /// The page runs of the mappings with their offsets in the file.
-    pub fn runs(&self) -> Result<impl Iterator<Item = (record::Run, u64)> + use<'a>> {
-        let mut at = self.table.get(kind::PAGES).within(&self.path)?.at;
-        let list = self.list::<record::Run>(kind::RUNS, limits::RUNS)?;
-        Ok(list.known().map(move |run| {
+    pub fn runs(&self) -> impl Iterator<Item = (record::Run, u64)> + use<'a> {
+        let mut at = self.pages_at;
+        self.list::<record::Run>(kind::RUNS).map(move |run| {
             let here = at;
             at += run.len();
             (run, here)
-        }))
+        })
     }
 
     /// The page runs of files and shared objects with their offsets in the file.
-    pub fn contents(&self) -> Result<impl Iterator<Item = (record::Content, u64)> + use<'a>> {
-        let of_memory: u64 = self.runs()?.map(|(run, _)| run.len()).sum();
-        let mut at = self.table.get(kind::PAGES).within(&self.path)?.at + of_memory;
-        let list = self.list::<record::Content>(kind::CONTENTS, limits::RUNS)?;
-        Ok(list.known().map(move |content| {
-            let here = at;
-            at += content.len();
-            (content, here)
-        }))
+    pub fn contents(&self) -> impl Iterator<Item = (record::Content, u64)> + use<'a> {
+        let of_memory: u64 = self.runs().map(|(run, _)| run.len()).sum();
+        let mut at = self.pages_at + of_memory;
+        self.list::<record::Content>(kind::CONTENTS)
+            .map(move |content| {
+                let here = at;
+                at += content.len();
+                (content, here)
+            })
     }
 
     /// The open file descriptions, by their numbers.
-    pub fn files(&self) -> Result<impl Iterator<Item = record::File<'a>> + use<'a>> {
-        Ok(self.list(kind::FILES, limits::DESCRIPTORS)?.known())
+    pub fn files(&self) -> Known<'a, record::File<'a>> {
+        self.list(kind::FILES)
     }
 
     /// The descriptors, in the order of their numbers.
-    pub fn descriptors(&self) -> Result<impl Iterator<Item = record::Descriptor> + use<'a>> {
-        Ok(self.list(kind::DESCRIPTORS, limits::DESCRIPTORS)?.known())
+    pub fn descriptors(&self) -> Known<'a, record::Descriptor> {
+        self.list(kind::DESCRIPTORS)
     }
 
     /// Reads page-aligned bulk data; short only if the file was cut meanwhile, which is an error.

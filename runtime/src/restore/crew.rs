@@ -4,7 +4,6 @@
 
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use ckpt_format::limits;
 use ckpt_format::record::{Program, Thread};
 use ckpt_format::toc::kind;
 
@@ -64,8 +63,8 @@ impl Crew {
         owners: &mut Owners<'_>,
     ) -> Result<()> {
         owners.learn(program.pid, process::id());
-        let all = image.list::<Thread>(kind::THREADS, limits::THREADS)?;
-        for record in all.flatten().filter(|t| t.tid != program.pid) {
+        let all = image.list::<Thread>(kind::THREADS);
+        for record in all.filter(|t| t.tid != program.pid) {
             let [task] = arena.records::<Task>(1)? else {
                 continue;
             };

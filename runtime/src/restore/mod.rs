@@ -23,7 +23,6 @@ mod crew;
 mod options;
 mod refuge;
 
-use ckpt_format::limits;
 use ckpt_format::record::{Attributes, Machine, Mm, Program, Thread, Timers, Vdso};
 use ckpt_format::toc::kind;
 
@@ -106,7 +105,7 @@ fn restore(passage: &Passage) -> Result<()> {
     let (base, len) = passage.refuge.scratch();
     let arena = Arena::over(base, len);
     let image = Image::read(&arena, Fd::own(passage.image), passage.path)?;
-    let records = Records::read(&image)?;
+    let records = Records::read(&image);
     check(&arena, &image, &records, passage.force)?;
     vdso::check(&records.vdso, passage.vdso)?;
     let opened = files::open(&arena, &image)?;
@@ -161,19 +160,19 @@ struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    fn read(image: &Image<'a>) -> Result<Self> {
-        let program: Program<'a> = image.single(kind::PROGRAM)?;
-        let threads = image.list::<Thread>(kind::THREADS, limits::THREADS)?;
-        let thread = threads.flatten().find(|t| t.tid == program.pid);
-        Ok(Self {
+    fn read(image: &Image<'a>) -> Self {
+        let program: Program<'a> = image.single(kind::PROGRAM);
+        let mut threads = image.list::<Thread>(kind::THREADS);
+        let thread = threads.find(|t| t.tid == program.pid);
+        Self {
             program,
-            machine: image.single(kind::MACHINE)?,
-            mm: image.single(kind::MM)?,
-            vdso: image.single(kind::VDSO)?,
-            attributes: image.single(kind::ATTRIBUTES)?,
-            timers: image.single(kind::TIMERS)?,
+            machine: image.single(kind::MACHINE),
+            mm: image.single(kind::MM),
+            vdso: image.single(kind::VDSO),
+            attributes: image.single(kind::ATTRIBUTES),
+            timers: image.single(kind::TIMERS),
             thread,
-        })
+        }
     }
 }
 

@@ -7,7 +7,6 @@
 //! ```
 #![expect(unsafe_code, reason = "copies and enters code")]
 
-use ckpt_format::limits;
 use ckpt_format::record::Thread;
 use ckpt_format::toc::kind;
 
@@ -39,9 +38,9 @@ impl Refuge {
         let from = payload - PAGE;
         let size = end - from;
         let file = fs::stat_fd(image.fd.number()).map_or(0, |s| s.st_size as usize);
-        let pages: usize = image.runs()?.map(|(run, _)| run.len() as usize).sum();
+        let pages: usize = image.runs().map(|(run, _)| run.len() as usize).sum();
         // Metadata is read once more, and the lists made of it are no larger than it.
-        let threads = image.list::<Thread>(kind::THREADS, limits::THREADS)?.left() as usize;
+        let threads = image.list::<Thread>(kind::THREADS).left() as usize;
         let scratch = SCRATCH + 3 * file.saturating_sub(pages) + threads * (crew::STACK + 1024);
         let scratch = scratch.next_multiple_of(1 << 20);
         let total = size + STACK + scratch;

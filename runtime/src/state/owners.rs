@@ -11,7 +11,6 @@
 //! the kernel (set_robust_list(2)) and are found there.
 #![expect(unsafe_code, reason = "changes words of the program's")]
 
-use ckpt_format::limits;
 use ckpt_format::record::Thread;
 use ckpt_format::toc::kind;
 
@@ -42,15 +41,15 @@ pub struct Owners<'a> {
 impl<'a> Owners<'a> {
     /// Nothing found yet.
     pub fn new(arena: &'a Arena, image: &Image<'_>) -> Result<Self> {
-        let threads = || image.list::<Thread>(kind::THREADS, limits::THREADS);
-        let count = threads()?.left() as usize;
+        let threads = || image.list::<Thread>(kind::THREADS);
+        let count = threads().left() as usize;
         let this = Self {
             then: arena.records(count)?,
             now: arena.records(count)?,
             found: arena.records(MOST)?,
             count: 0,
         };
-        for (slot, thread) in this.then.iter_mut().zip(threads()?.known()) {
+        for (slot, thread) in this.then.iter_mut().zip(threads()) {
             *slot = thread.tid;
         }
         this.then.sort_unstable();

@@ -37,7 +37,7 @@ pub fn actions() -> Result<[Action; 64]> {
 
 /// Sets the actions of the image. All signals are blocked meanwhile.
 pub fn restore_actions(image: &Image<'_>) -> Result<()> {
-    for (number, action) in (1..).zip(image.list::<Action>(kind::ACTIONS, 64)?.known()) {
+    for (number, action) in (1..).zip(image.list::<Action>(kind::ACTIONS)) {
         if FIXED.contains(&number) {
             continue;
         }
@@ -137,8 +137,8 @@ fn queue(pending: &Pending) -> Result<()> {
 /// Queues the image's signals for the calling thread, which was `tid` then, and with `shared`
 /// those for the process. All signals are blocked meanwhile.
 pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool) -> Result<()> {
-    let all = image.list::<Pending>(kind::PENDING, limits::PENDING)?;
-    for pending in all.known() {
+    let all = image.list::<Pending>(kind::PENDING);
+    for pending in all {
         if pending.tid == tid || (pending.tid == 0 && shared) {
             queue(&pending)?;
         }

@@ -65,13 +65,6 @@ impl<'a> Rest<'a> {
     }
 }
 
-/// A place in a section: what is left from there.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Mark {
-    bytes: usize,
-    records: u32,
-}
-
 impl<'a, T: Field<'a>> List<'a, T> {
     /// Starts reading; refuses more than `limit` records before looking at one.
     pub fn new(section: &'static str, bytes: &'a [u8], limit: u32) -> Result<Self, DecodeError> {
@@ -81,38 +74,19 @@ impl<'a, T: Field<'a>> List<'a, T> {
         })
     }
 
-    /// A place to come back to with [`List::at`].
-    #[must_use]
-    pub fn mark(&self) -> Mark {
-        Mark {
-            bytes: self.rest.reader.left(),
-            records: self.rest.left,
-        }
-    }
-
-    /// Goes on where another list over the same section was.
-    #[must_use]
-    pub fn at(section: &'static str, bytes: &'a [u8], mark: Mark) -> Self {
-        let skip = bytes.len().saturating_sub(mark.bytes);
-        Self {
-            rest: Rest {
-                reader: Reader::new(section, bytes.get(skip..).unwrap_or(&[])),
-                left: mark.records,
-            },
-            item: core::marker::PhantomData,
-        }
-    }
-
     /// Records not read yet.
     #[must_use]
     pub fn left(&self) -> u32 {
         self.rest.left
     }
 
-    /// The records of a list that is known to decode; of another, those before the first that
-    /// does not.
-    pub fn known(self) -> impl Iterator<Item = T> + use<'a, T> {
-        self.map_while(Result::ok)
+    /// The records of a list that is known to decode.
+    #[must_use]
+    pub fn known(self) -> Known<'a, T> {
+        Known {
+            rest: self.rest,
+            item: core::marker::PhantomData,
+        }
     }
 }
 
@@ -127,6 +101,70 @@ impl<'a, T: Field<'a>> Iterator for List<'a, T> {
             self.rest.left = 0;
         }
         Some(checked.map(|()| item))
+    }
+}
+
+/// The records of a section that is known to decode; of another, whatever they are.
+#[derive(Clone, Debug)]
+pub struct Known<'a, T> {
+    rest: Rest<'a>,
+    item: core::marker::PhantomData<fn() -> T>,
+}
+
+/// A place in a section: what is left from there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mark {
+    bytes: usize,
+    records: u32,
+}
+
+impl<'a, T: Field<'a>> Known<'a, T> {
+    /// Starts reading.
+    #[must_use]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        let mut reader = Reader::new("", bytes);
+        let left = reader.take();
+        Self {
+            rest: Rest { reader, left },
+            item: core::marker::PhantomData,
+        }
+    }
+
+    /// A place to come back to with [`Known::at`].
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark {
+            bytes: self.rest.reader.left(),
+            records: self.rest.left,
+        }
+    }
+
+    /// Goes on where another reader of the same section was.
+    #[must_use]
+    pub fn at(bytes: &'a [u8], mark: Mark) -> Self {
+        let skip = bytes.len().saturating_sub(mark.bytes);
+        Self {
+            rest: Rest {
+                reader: Reader::new("", bytes.get(skip..).unwrap_or(&[])),
+                left: mark.records,
+            },
+            item: core::marker::PhantomData,
+        }
+    }
+
+    /// Records not read yet.
+    #[must_use]
+    pub fn left(&self) -> u32 {
+        self.rest.left
+    }
+}
+
+impl<'a, T: Field<'a>> Iterator for Known<'a, T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        self.rest.left = self.rest.left.checked_sub(1)?;
+        Some(T::take(&mut self.rest.reader))
     }
 }
 

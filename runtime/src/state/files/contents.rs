@@ -118,7 +118,7 @@ pub(super) fn fill(
 ) -> Result<()> {
     use ckpt_format::DecodeError;
     let mut buffer: Option<&mut [u8]> = None;
-    for (content, from) in image.contents()? {
+    for (content, from) in image.contents() {
         if content.of != 0 {
             continue;
         }

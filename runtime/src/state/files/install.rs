@@ -12,9 +12,9 @@ use crate::sys::fs;
 impl Opened<'_> {
     /// Makes the program's descriptors and closes all others, the image's among them.
     pub fn install(self, image: &Image<'_>) -> Result<()> {
-        let program = image.single::<Program<'_>>(kind::PROGRAM)?;
+        let program = image.single::<Program<'_>>(kind::PROGRAM);
         let mut streams = stream::standard();
-        for descriptor in image.descriptors()? {
+        for descriptor in image.descriptors() {
             let fd = descriptor.fd as i32;
             let place = self
                 .places
@@ -32,7 +32,7 @@ impl Opened<'_> {
                 fs::duplicate_to(place, fd, cloexec).or_fail(what)?;
             }
         }
-        for (file, &place) in image.files()?.zip(self.places) {
+        for (file, &place) in image.files().zip(self.places) {
             if file.kind == file_kind::STREAM {
                 set_waiting(&file, place, program.pid)?;
                 streams.add(file.stream, place);
@@ -40,11 +40,11 @@ impl Opened<'_> {
         }
         stream::hand_over(streams, program.runtime, |from, to| {
             let holds = |v: Vma<'_>| v.start <= from && to <= v.end && v.prot & prot::WRITE != 0;
-            image.vmas().is_ok_and(|mut all| all.any(holds))
+            image.vmas().any(holds)
         });
         self.parking.close_others();
         locks::restore(image, |file| {
-            let mut descriptors = image.descriptors().ok()?;
+            let mut descriptors = image.descriptors();
             descriptors.find(|d| d.file == file).map(|d| d.fd as i32)
         })
     }

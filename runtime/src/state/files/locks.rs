@@ -1,6 +1,5 @@
 //! Locks on files, of the process and of its descriptions.
 
-use ckpt_format::limits;
 use ckpt_format::record::{Lock, file_kind, lock_kind};
 use ckpt_format::toc::kind;
 
@@ -122,7 +121,7 @@ pub(super) fn take_again(book: &Book) -> Result<()> {
 
 /// Takes the image's locks; `place` has a descriptor for each file.
 pub(super) fn restore(image: &Image<'_>, place: impl Fn(u32) -> Option<i32>) -> Result<()> {
-    for lock in image.list::<Lock>(kind::LOCKS, limits::LOCKS)?.known() {
+    for lock in image.list::<Lock>(kind::LOCKS) {
         let Some(fd) = place(lock.file) else {
             fail!("{}: a lock on a file that is not open", image.path);
         };
@@ -135,13 +134,9 @@ pub(super) fn restore(image: &Image<'_>, place: impl Fn(u32) -> Option<i32>) -> 
 fn told(image: &Image<'_>, lock: &Lock, e: Errno) -> Error {
     let fd = image
         .descriptors()
-        .ok()
-        .and_then(|mut all| all.find(|d| d.file == lock.file))
+        .find(|d| d.file == lock.file)
         .map_or(0, |d| d.fd);
-    let file = image
-        .files()
-        .ok()
-        .and_then(|mut all| all.nth(lock.file as usize));
+    let file = image.files().nth(lock.file as usize);
     let path = Show(file.map_or(&[], |file| file.path));
     match e {
         Errno::AGAIN | Errno::ACCES => Error::new(format_args!(

@@ -31,11 +31,11 @@ pub struct Opened<'a> {
 /// Opens the files and checks them; nothing of the program is touched, and of the restoring
 /// command only the soft limit of open files.
 pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
-    let count = image.files()?.count();
+    let count = image.files().count();
     let places = arena.records::<i32>(count)?;
     let first = arena.records::<u32>(count)?;
     first.fill(u32::MAX);
-    for descriptor in image.descriptors()? {
+    for descriptor in image.descriptors() {
         if let Some(slot) = first.get_mut(descriptor.file as usize) {
             *slot = descriptor.fd.min(*slot);
         }
@@ -44,9 +44,9 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         parking: Parking::new(arena, image)?,
         remade: Remade::new(arena, count)?,
         pipes: Pipes::new(arena, count)?,
-        program: image.single::<Program<'_>>(kind::PROGRAM)?.pid,
+        program: image.single::<Program<'_>>(kind::PROGRAM).pid,
     };
-    for (number, (file, place)) in image.files()?.zip(places.iter_mut()).enumerate() {
+    for (number, (file, place)) in image.files().zip(places.iter_mut()).enumerate() {
         // A description without a descriptor is nobody's; it cannot be checked by number either.
         let Some(&fd) = first.get(number).filter(|&&fd| fd != u32::MAX) else {
             fail!("{}: file {number} has no descriptor", image.path);
@@ -57,7 +57,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     contents::fill(arena, image, |n| remade.place(n).or_else(|| pipes.place(n)))?;
     remade.finish()?;
     pipes.finish()?;
-    for (file, &place) in image.files()?.zip(places.iter()) {
+    for (file, &place) in image.files().zip(places.iter()) {
         set_position(&file, place)?;
     }
     // Taken again after the descriptors are made: closing any descriptor of a file gives the

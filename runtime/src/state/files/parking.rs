@@ -22,8 +22,8 @@ pub(super) struct Parking<'a> {
 impl<'a> Parking<'a> {
     /// Makes room up to the hard limit; the program's own limits are set at the end of a restore.
     pub(super) fn new(arena: &'a Arena, image: &Image<'_>) -> Result<Self> {
-        let taken = arena.records::<u32>(image.descriptors()?.count())?;
-        for (slot, Descriptor { fd, .. }) in taken.iter_mut().zip(image.descriptors()?) {
+        let taken = arena.records::<u32>(image.descriptors().count())?;
+        for (slot, Descriptor { fd, .. }) in taken.iter_mut().zip(image.descriptors()) {
             *slot = fd;
         }
         let (soft, hard) =

@@ -15,7 +15,7 @@ const LOWEST: u64 = 1 << 20;
 /// The middle of the image's widest gap is taken: far from the break and from stacks, which will
 /// want to grow.
 pub fn reserve(image: &Image<'_>, len: usize) -> Result<usize> {
-    let vdso: ckpt_format::record::Vdso<'_> = image.single(kind::VDSO)?;
+    let vdso: ckpt_format::record::Vdso<'_> = image.single(kind::VDSO);
     let vdso_end = vdso.base + vdso.bytes.len() as u64;
     let mut widest = (0, 0);
     let mut floor = LOWEST;
@@ -33,7 +33,7 @@ pub fn reserve(image: &Image<'_>, len: usize) -> Result<usize> {
             gap(start, end);
         }
     };
-    for vma in image.vmas()? {
+    for vma in image.vmas() {
         split(floor, vma.start);
         floor = vma.end.max(LOWEST);
     }

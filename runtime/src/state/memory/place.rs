@@ -24,7 +24,7 @@ pub unsafe fn clear(
     let count = staged.at.len() + staged.objects.len() / 2 + keep.len();
     let all = arena.records::<u64>(count * 2)?;
     let ranges = image
-        .vmas()?
+        .vmas()
         .zip(staged.at.iter())
         .map(|(vma, &at)| (at, vma.len()))
         .chain(staged.objects.chunks_exact(2).map(|o| match o {
@@ -70,7 +70,7 @@ fn insert(list: &mut [u64], used: &mut usize, start: u64, end: u64) {
 ///
 /// [`clear`] was called; no address of the image is in use.
 pub unsafe fn all(image: &Image<'_>, staged: &Staged<'_>) -> Result<()> {
-    for (vma, &at) in image.vmas()?.zip(staged.at.iter()) {
+    for (vma, &at) in image.vmas().zip(staged.at.iter()) {
         let (start, len) = (vma.start as usize, vma.len() as usize);
         if vma.kind == vma_kind::SHARED_ANON {
             // SAFETY: the caller's promise.
@@ -119,7 +119,7 @@ unsafe fn view(vma: &Vma<'_>, staged: &Staged<'_>) -> Result<()> {
 
 /// Seals what was sealed: last, since nothing can be changed afterwards.
 pub fn seal(image: &Image<'_>) -> Result<()> {
-    for vma in image.vmas()?.filter(|v| v.flags & flag::SEALED != 0) {
+    for vma in image.vmas().filter(|v| v.flags & flag::SEALED != 0) {
         mm::seal(vma.start as usize, vma.len() as usize)
             .or_fail(format_args!("cannot seal {}", Place(&vma)))?;
     }

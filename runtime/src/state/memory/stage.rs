@@ -32,9 +32,9 @@ pub struct Staged<'a> {
 
 /// Maps and fills all.
 pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
-    let count = image.vmas()?.count();
+    let count = image.vmas().count();
     let objects = image
-        .vmas()?
+        .vmas()
         .filter(|v| v.kind == vma_kind::SHARED_ANON)
         .map(|v| v.object as usize + 1)
         .max()
@@ -51,12 +51,9 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
         objects: arena.records(objects * 2)?,
     };
     let bounce = arena.bytes(RUN, PAGE)?;
-    let mut runs = image.runs()?.peekable();
-    let mut guards = image
-        .list::<Guard>(kind::GUARDS, limits::VMAS)?
-        .known()
-        .peekable();
-    for (vma, at) in image.vmas()?.zip(staged.at.iter_mut()) {
+    let mut runs = image.runs().peekable();
+    let mut guards = image.list::<Guard>(kind::GUARDS).peekable();
+    for (vma, at) in image.vmas().zip(staged.at.iter_mut()) {
         if vma.kind == vma_kind::SHARED_ANON {
             continue;
         }
@@ -309,9 +306,9 @@ fn shared_objects(image: &Image<'_>, objects: &mut [u64]) -> Result<()> {
         let views = || {
             let of =
                 move |v: &Vma<'_>| v.kind == vma_kind::SHARED_ANON && v.object as usize == index;
-            image.vmas().map(|all| all.filter(of))
+            image.vmas().filter(of)
         };
-        let end = views()?
+        let end = views()
             .map(|v| v.offset.saturating_add(v.len()))
             .max()
             .unwrap_or(0);
@@ -321,13 +318,13 @@ fn shared_objects(image: &Image<'_>, objects: &mut [u64]) -> Result<()> {
         if end > ckpt_format::record::TASK_END {
             fail!("{}: impossible value: shared object's size", image.path);
         }
-        let noreserve = views()?.any(|v| v.flags & flag::NORESERVE != 0);
+        let noreserve = views().any(|v| v.flags & flag::NORESERVE != 0);
         let at = hole::reserve(image, end as usize)?;
         let flags = mm::SHARED | mm::ANON | mm::FIXED | if noreserve { mm::NORESERVE } else { 0 };
         // SAFETY: just reserved for this.
         unsafe { mm::map(at, end as usize, mm::RW, flags, None) }
             .or_fail(format_args!("cannot make shared memory of {end} bytes"))?;
-        for (content, from) in image.contents()? {
+        for (content, from) in image.contents() {
             if content.of != 1 || content.index as usize != index {
                 continue;
             }
