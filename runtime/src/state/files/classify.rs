@@ -143,6 +143,12 @@ impl Seen<'_> {
             return Err(refused(self.fd, format_args!("memory file {}", Show(name))));
         }
         if let Some(path @ [b'/', ..]) = link.strip_suffix(b" (deleted)") {
+            if self.stat.st_nlink > 0 && self.flags & fs::O_ACCMODE != fs::O_RDONLY {
+                // Written to a copy, it would not show under the names that are left.
+                let shown = Show(path);
+                let what = format_args!("file {shown}, which has lost this name but not all");
+                return Err(refused(self.fd, what));
+            }
             return Ok(Fate::new(file_kind::DELETED, path));
         }
         // It has a name that does not lead to it: outside of a chroot, on a file system that is
