@@ -111,5 +111,5 @@ fn has_test(file: &str, test: &str) -> bool {
     places
         .iter()
         .filter_map(|place| fs::read_to_string(place.with_extension("rs")).ok())
-        .any(|text| marks.iter().any(|mark| text.contains(mark))))
+        .any(|text| marks.iter().any(|mark| text.contains(mark)))
 }
