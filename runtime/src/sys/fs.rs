@@ -434,3 +434,13 @@ pub fn copy_pipe(from: i32, to: i32, most: usize) -> SysResult<usize> {
     // SAFETY: no memory.
     unsafe { call!(__NR_tee, from, to, most, SPLICE_F_NONBLOCK) }
 }
+
+/// fstatfs(2): the number that tells the kind of file system (linux/magic.h).
+pub fn file_system(fd: i32) -> SysResult<u64> {
+    // `struct statfs` has 120 bytes; the number comes first.
+    let mut statfs = [0u64; 16];
+    // SAFETY: the kernel writes within the buffer.
+    unsafe { call!(__NR_fstatfs, fd, statfs.as_mut_ptr()) }?;
+    let [magic, ..] = statfs;
+    Ok(magic)
+}

@@ -10,6 +10,10 @@ use crate::sys::fs::{self, Stat};
 use crate::sys::{process, thread};
 use crate::util::text::{PathText, Show, Text};
 
+const MQUEUE: u64 = 0x1980_0202;
+const SECRETMEM: u64 = 0x5345_434d;
+const DMA_BUF: u64 = 0x444d_4142;
+
 /// What is known of a descriptor.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen<'a> {
@@ -138,6 +142,13 @@ impl Seen<'_> {
             return Ok(Fate::new(file_kind::REGULAR, own_proc(link).as_bytes()));
         }
         let shown = Show(link);
+        // What looks like a file and is none, by linux/magic.h.
+        match fs::file_system(self.fd) {
+            Ok(MQUEUE) => return Err(refused(self.fd, format_args!("message queue {shown}"))),
+            Ok(SECRETMEM) => return Err(refused(self.fd, format_args!("secret memory"))),
+            Ok(DMA_BUF) => return Err(refused(self.fd, format_args!("device memory {shown}"))),
+            _ => {}
+        }
         if let (Some(name), true) = (link.strip_prefix(b"/memfd:"), self.stat.st_nlink == 0) {
             let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
             return Err(refused(self.fd, format_args!("memory file {}", Show(name))));
