@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::Signal;
 
 /// Sample, variant, and words that the message must have.
-const REFUSED: [(&str, &str, &[&str]); 14] = [
+const REFUSED: &[(&str, &str, &[&str])] = &[
     ("refuse/descriptors", "pipe", &["descriptor 7: ", "pipe"]),
     (
         "refuse/descriptors",
@@ -67,7 +67,7 @@ const REFUSED: [(&str, &str, &[&str]); 14] = [
 fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
-    for (sample, variant, words) in REFUSED {
+    for (sample, variant, words) in REFUSED.iter().copied() {
         for link in [Link::Pie, Link::Musl] {
             trials.push(Trial::test(
                 format!("refused::{sample}:{variant}::{}", link.name()),

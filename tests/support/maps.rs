@@ -8,7 +8,8 @@
 //! * `sd` (soft-dirty) and `ac` (accounted): histories of the mapping, not properties of it.
 //! * The low end of mappings that grow down: the handler runs on the program's stack and may have made it
 //!   a page longer.
-//! * The name of a deleted file: the new file without a name had another name.
+//! * Which object without a name a shared mapping is of: a deleted file that nobody else has open, and shared
+//!   anonymous memory (`/dev/zero (deleted)`), are the same to the program.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -79,7 +80,7 @@ fn parse_header(line: &str) -> Option<(Area, Option<String>)> {
     let path = words.nth(2).unwrap_or_default().trim();
     let shared = protection.ends_with('s');
     let special = path.starts_with("[v");
-    let what = if shared && path != "/dev/zero (deleted)" && path.ends_with("(deleted)") {
+    let what = if shared && path.ends_with("(deleted)") {
         format!("(deleted) at {offset}")
     } else if shared {
         format!("{path} at {offset}")
