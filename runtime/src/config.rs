@@ -7,7 +7,12 @@ use ckpt_format::handoff;
 use crate::log::Level;
 use crate::sys::fs;
 use crate::util::cell::Global;
-use crate::util::text::{Line, PathText, Text, decimal};
+use crate::util::text::{PathText, Show, Text, Words, decimal};
+
+/// The longest path, without its NUL.
+const PATH: usize = 4095;
+/// Room for the log file's path with its NUL.
+const LOG_FILE: usize = 1024;
 
 /// All settings.
 #[derive(Debug)]
@@ -20,16 +25,14 @@ pub struct Config {
     pub identity: [u8; 32],
     /// The signal that asks for a checkpoint; zero for none.
     pub signal: u32,
-    /// Image pattern.
-    pub pattern: Text<1025>,
-    /// Folder of relative images, absolute; empty if the working directory at start had no name.
-    pub folder: PathText,
-    /// The program's name, for `%e`.
-    pub name: Text<256>,
+    /// Folder of relative images, image pattern and the program's name, one behind the other.
+    image: PathText,
+    /// Where the pattern begins, and where the name does.
+    parts: [usize; 2],
     /// What is told.
     pub level: Level,
     /// Where it is told; empty for standard error.
-    pub log_file: Text<1024>,
+    pub log_file: Text<LOG_FILE>,
     /// The break at start, where the kernel put it.
     pub start_break: usize,
     /// Address and length of the auxiliary vector on the initial stack.
@@ -53,9 +56,8 @@ static CONFIG: Global<Config> = Global::new(Config {
     bias: 0,
     identity: [0; 32],
     signal: 0,
-    pattern: Text::new(),
-    folder: Text::new(),
-    name: Text::new(),
+    image: Text::new(),
+    parts: [0; 2],
     level: Level::Error,
     log_file: Text::new(),
     start_break: 0,
@@ -75,7 +77,7 @@ pub fn with<R>(f: impl FnOnce(&mut Config) -> R) -> R {
 
 /// What [`crate::log`] needs.
 #[must_use]
-pub fn log() -> (Level, Text<1024>) {
+pub fn log() -> (Level, Text<LOG_FILE>) {
     with(|c| (c.level, c.log_file))
 }
 
@@ -122,81 +124,129 @@ pub fn take_handoff(at: usize, block: &[u8]) {
         c.signal = u32::from_le_bytes(word(block, handoff::OFF_SIGNAL));
         let flags = u32::from_le_bytes(word(block, handoff::OFF_FLAGS));
         c.go = flags & handoff::FLAG_GO != 0;
-        let len = u32::from_le_bytes(word(block, handoff::OFF_PATTERN_LEN)) as usize;
-        let len = len.min(handoff::PATTERN_MAX);
-        c.pattern.clear();
-        c.pattern.push(
-            block
-                .get(handoff::OFF_PATTERN..)
-                .and_then(|b| b.get(..len))
-                .unwrap_or(&[]),
-        );
     });
 }
 
-/// Takes one variable of the environment; others than ours are left alone. What makes no sense is
-/// told and not used: a misspelt setting must not pass for a chosen one.
-pub fn take_variable(variable: &[u8]) {
-    let Some(rest) = variable.strip_prefix(b"CKPT_") else {
-        return;
-    };
-    let Some(split) = rest.iter().position(|&b| b == b'=') else {
-        return;
-    };
-    let (key, value) = rest.split_at(split);
-    let value = value.get(1..).unwrap_or(&[]);
-    let good = match key {
-        b"SIGNAL" => parse_signal(value)
-            .map(|n| with(|c| c.signal = n))
-            .is_some(),
-        b"IMAGE" => with(|c| replace(&mut c.pattern, value)),
-        b"DIR" => with(|c| replace(&mut c.folder, value)),
-        b"LOG" => Level::parse(value).map(|l| with(|c| c.level = l)).is_some(),
-        b"LOG_FILE" => with(|c| replace(&mut c.log_file, value)),
-        _ => true,
-    };
-    if !good {
-        let (key, value) = (crate::util::text::Show(key), crate::util::text::Show(value));
-        crate::log::error!("CKPT_{key}={value} is not understood and not used");
-    }
+/// The image pattern that was set at patch time.
+fn patched_pattern(block: &[u8]) -> &[u8] {
+    let len = u32::from_le_bytes(word(block, handoff::OFF_PATTERN_LEN)) as usize;
+    block
+        .get(handoff::OFF_PATTERN..)
+        .and_then(|rest| rest.get(..len.min(handoff::PATTERN_MAX)))
+        .unwrap_or(&[])
 }
 
-fn replace(text: &mut Line, value: &[u8]) -> bool {
-    let fits = value.len() <= text.most() && !value.is_empty();
-    if fits {
-        text.clear();
-        text.push(value);
-    }
-    fits
+/// Where images are to go: kept apart while the environment is read, whatever its order.
+#[derive(Debug)]
+pub struct Place<'a> {
+    folder: &'a [u8],
+    pattern: &'a [u8],
 }
 
-/// Makes the folder of relative images absolute, while the working directory is the one at start.
-pub fn settle_folder() {
-    with(|c| {
-        let absolute = |text: &[u8]| text.first() == Some(&b'/');
-        if absolute(c.pattern.as_bytes()) || absolute(c.folder.as_bytes()) {
-            return;
+impl<'a> Place<'a> {
+    /// What was set at patch time.
+    #[must_use]
+    pub fn new(block: &'a [u8]) -> Self {
+        Self {
+            folder: b"",
+            pattern: patched_pattern(block),
         }
-        let mut buffer = [0; 4096];
-        let Ok(here @ [b'/', ..]) = fs::working_directory(&mut buffer) else {
+    }
+
+    /// Takes one variable of the environment; others than ours are left alone. What makes no sense
+    /// is told and not used: a misspelt setting must not pass for a chosen one.
+    pub fn take_variable(&mut self, variable: &'a [u8]) {
+        let Some(rest) = variable.strip_prefix(b"CKPT_") else {
             return;
         };
-        let relative = c.folder;
-        c.folder.clear();
-        c.folder.push(here);
-        if !relative.as_bytes().is_empty() {
-            c.folder.push(b"/");
-            c.folder.push(relative.as_bytes());
+        let Some(split) = rest.iter().position(|&b| b == b'=') else {
+            return;
+        };
+        let (key, value) = rest.split_at(split);
+        let value = value.get(1..).unwrap_or(&[]);
+        let fits = |most: usize| (1..=most).contains(&value.len());
+        let good = match key {
+            b"SIGNAL" => parse_signal(value)
+                .map(|n| with(|c| c.signal = n))
+                .is_some(),
+            b"IMAGE" if fits(handoff::PATTERN_MAX) => {
+                self.pattern = value;
+                true
+            }
+            b"DIR" if fits(PATH) => {
+                self.folder = value;
+                true
+            }
+            b"LOG" => Level::parse(value).map(|l| with(|c| c.level = l)).is_some(),
+            b"LOG_FILE" if fits(LOG_FILE - 1) => {
+                with(|c| {
+                    c.log_file.clear();
+                    c.log_file.push(value);
+                });
+                true
+            }
+            b"IMAGE" | b"DIR" | b"LOG_FILE" => false,
+            _ => true,
+        };
+        if !good {
+            let (key, value) = (Show(key), Show(value));
+            crate::log::error!("CKPT_{key}={value} is not understood and not used");
         }
-    });
+    }
+
+    /// Makes the folder of relative images absolute, while the working directory is the one at
+    /// start. It stays empty if that has no name.
+    ///
+    /// `name` is the program's, for `%e`.
+    pub fn settle(self, name: &[u8]) {
+        with(|c| {
+            let absolute = |text: &[u8]| text.first() == Some(&b'/');
+            if !absolute(self.pattern) {
+                let mut buffer = [0; PATH + 1];
+                let here = if absolute(self.folder) {
+                    Ok(&b""[..])
+                } else {
+                    fs::working_directory(&mut buffer)
+                };
+                match here {
+                    Ok(b"") => c.image.push(self.folder),
+                    Ok(here) if absolute(here) => {
+                        c.image.push(here);
+                        if !self.folder.is_empty() {
+                            c.image.push(b"/");
+                            c.image.push(self.folder);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            let pattern_at = c.image.as_bytes().len();
+            c.image.push(self.pattern);
+            c.parts = [pattern_at, c.image.as_bytes().len()];
+            if self.pattern.windows(2).any(|two| two == b"%e") {
+                c.image.push(name);
+            }
+        });
+    }
+}
+
+/// Folder of relative images, absolute, image pattern, and the program's name; `None` if they are
+/// too long for a path. The folder is empty if none is needed, and if the working directory at
+/// start had no name.
+#[must_use]
+pub fn place(config: &Config) -> Option<[&[u8]; 3]> {
+    let [pattern_at, name_at] = config.parts;
+    let image = &config.image;
+    let (rest, name) = image.as_bytes().split_at_checked(name_at)?;
+    let (folder, pattern) = rest.split_at_checked(pattern_at)?;
+    (!image.is_cut()).then_some([folder, pattern, name])
 }
 
 /// Signals by name, as `kill -l` has them, from 1 on.
-const NAMES: [&[u8]; 31] = [
-    b"HUP", b"INT", b"QUIT", b"ILL", b"TRAP", b"ABRT", b"BUS", b"FPE", b"KILL", b"USR1", b"SEGV",
-    b"USR2", b"PIPE", b"ALRM", b"TERM", b"STKFLT", b"CHLD", b"CONT", b"STOP", b"TSTP", b"TTIN",
-    b"TTOU", b"URG", b"XCPU", b"XFSZ", b"VTALRM", b"PROF", b"WINCH", b"IO", b"PWR", b"SYS",
-];
+const NAMES: Words = Words(
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP \
+     TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS",
+);
 
 /// `USR2`, `SIGUSR2`, `RTMIN+3`, `RTMAX-1`, `40`, or `none`. The two signals that cannot be
 /// caught and the two that C libraries keep for themselves (32, 33) are refused.
@@ -213,7 +263,7 @@ pub fn parse_signal(text: &[u8]) -> Option<u32> {
             .filter(|(_, rest)| rest.is_empty())
             .map(|(n, _)| n)
     };
-    let number = if let Some(at) = NAMES.iter().position(|&name| name == bare) {
+    let number = if let Some(at) = NAMES.position(bare) {
         at as u64 + 1
     } else if let Some(more) = bare.strip_prefix(b"RTMIN") {
         RTMIN

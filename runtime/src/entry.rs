@@ -51,7 +51,7 @@ pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
         }
         return target;
     }
-    stack.settings();
+    stack.settings(block);
     if asked_restore {
         restore::run(&stack);
     }
@@ -136,7 +136,8 @@ impl InitialStack {
     }
 
     /// Takes the environment and what else is known only at start.
-    fn settings(&self) {
+    fn settings(&self, block: &[u8]) {
+        let mut place = config::Place::new(block);
         let mut at = self.environment;
         loop {
             // SAFETY: ends with the null pointer.
@@ -145,24 +146,22 @@ impl InitialStack {
                 break;
             }
             // SAFETY: the kernel put a NUL-terminated string there.
-            config::take_variable(unsafe { CStr::from_ptr(text) }.to_bytes());
+            place.take_variable(unsafe { CStr::from_ptr(text) }.to_bytes());
             at = at.wrapping_add(1);
         }
-        config::settle_folder();
         files::note_streams();
         let name = self.auxiliary(AT_EXECFN).map_or(&b""[..], |place| {
             // SAFETY: the kernel put the path that was executed there.
             unsafe { CStr::from_ptr(place as *const core::ffi::c_char) }.to_bytes()
         });
         let name = name.rsplit(|&b| b == b'/').next().unwrap_or(b"");
+        place.settle(name);
         let strings = self.strings();
         let code = self.code();
         config::with(|c| {
             c.vdso = self.auxiliary(AT_SYSINFO_EHDR).unwrap_or(0);
             c.stack = strings;
             c.code = code;
-            c.name.clear();
-            c.name.push(name);
             c.auxv = (self.auxv.addr(), self.auxv_len * 16);
             c.start_break = mm::current_break();
         });

@@ -9,7 +9,7 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::entry::InitialStack;
-use crate::error::{Context, Result, fail};
+use crate::error::{Context, Error, Result, fail};
 use crate::sys::signal::{self, Info};
 use crate::sys::{fs, mm, process, thread};
 use crate::trigger::REQUEST_SIGNAL;
@@ -177,7 +177,7 @@ struct Wish {
 }
 
 fn arguments(stack: &InitialStack) -> Result<Wish> {
-    const USAGE: &str = "usage: --checkpoint PID [-o IMG] [--stop]";
+    let usage = || Error::new(format_args!("usage: --checkpoint PID [-o IMG] [--stop]"));
     let mut wish = Wish {
         pid: 0,
         path: PathText::new(),
@@ -191,19 +191,19 @@ fn arguments(stack: &InitialStack) -> Result<Wish> {
             b"--stop" => wish.stop = true,
             b"-o" | b"--output" => {
                 let Some(path) = stack.argument(n) else {
-                    fail!("{USAGE}");
+                    return Err(usage());
                 };
                 n += 1;
                 wish.path = absolute(path.to_bytes())?;
             }
             _ => match decimal(text) {
                 Some((pid @ 1..=0x3fff_ffff, [])) if wish.pid == 0 => wish.pid = pid as u32,
-                _ => fail!("{USAGE}"),
+                _ => return Err(usage()),
             },
         }
     }
     if wish.pid == 0 {
-        fail!("{USAGE}");
+        return Err(usage());
     }
     Ok(wish)
 }

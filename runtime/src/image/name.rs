@@ -1,26 +1,33 @@
 //! Where an image goes.
 
-use crate::config;
+use crate::config::{self, Config};
 use crate::error::{Result, fail};
 use crate::sys::process;
-use crate::util::text::{PathText, Text};
+use crate::util::text::{PathText, Show, Text};
 
 /// The pattern with its escapes filled in, absolute.
 ///
 /// `%e` program name, `%p` pid, `%h` host, `%n` sequence number, `%t` seconds since 1970, `%%`.
 pub fn from_pattern(sequence: u32) -> Result<PathText> {
-    let (pattern, folder, name) = config::with(|c| (c.pattern, c.folder, c.name));
+    config::with(|c| fill(c, sequence))
+}
+
+fn fill(config: &Config, sequence: u32) -> Result<PathText> {
+    let Some([folder, pattern, name]) = config::place(config) else {
+        fail!("the image's name is too long");
+    };
     let mut path = PathText::new();
-    if pattern.as_bytes().first() != Some(&b'/') {
-        if folder.as_bytes().is_empty() {
+    if pattern.first() != Some(&b'/') {
+        if folder.is_empty() {
             fail!(
                 "the working directory had no name at start: set CKPT_DIR or an absolute CKPT_IMAGE"
             );
         }
-        path.push(folder.as_bytes());
+        path.push(folder);
         path.push(b"/");
     }
-    let mut rest = pattern.as_bytes();
+    let shown = Show(pattern);
+    let mut rest = pattern;
     while let [byte, tail @ ..] = rest {
         rest = tail;
         if *byte != b'%' {
@@ -28,19 +35,19 @@ pub fn from_pattern(sequence: u32) -> Result<PathText> {
             continue;
         }
         let Some((escape, tail)) = rest.split_first() else {
-            fail!("image pattern {pattern} ends with a bare %");
+            fail!("image pattern {shown} ends with a bare %");
         };
         rest = tail;
         match escape {
             b'%' => path.push(b"%"),
-            b'e' => path.push(name.as_bytes()),
+            b'e' => path.push(name),
             b'p' => path.push_fmt(format_args!("{}", process::id())),
             b'n' => path.push_fmt(format_args!("{sequence}")),
             b't' => path.push_fmt(format_args!("{}", process::now())),
             b'h' => path.push(host().as_bytes()),
             _ => fail!(
-                "image pattern {pattern} has an unknown escape %{}",
-                char::from(*escape)
+                "image pattern {shown} has an unknown escape %{}",
+                Show(&[*escape])
             ),
         }
     }

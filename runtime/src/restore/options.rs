@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use crate::entry::InitialStack;
-use crate::error::{Result, fail};
+use crate::error::{self, Error, Result, fail};
 use crate::log::Level;
 use crate::util::text::Show;
 
@@ -18,7 +18,13 @@ pub(super) struct Options<'a> {
     pub(super) level: Option<Level>,
 }
 
-const USAGE: &str = "usage: --restore IMG [--log off|error|info|debug] [--force]";
+/// The error of a command line that is none.
+#[cold]
+fn usage() -> Error {
+    Error::new(format_args!(
+        "usage: --restore IMG [--log off|error|info|debug] [--force]"
+    ))
+}
 
 impl<'a> Options<'a> {
     /// Reads the arguments after the flag.
@@ -34,15 +40,16 @@ impl<'a> Options<'a> {
                 b"--log" => {
                     level = stack.argument(n).and_then(|v| Level::parse(v.to_bytes()));
                     if level.is_none() {
-                        fail!("{USAGE}");
+                        return Err(usage());
                     }
                     n += 1;
                 }
                 text if text.starts_with(b"-") && text.len() > 1 => {
-                    fail!("unknown option {}; {USAGE}", Show(text));
+                    let _ = usage();
+                    fail!("unknown option {}; {}", Show(text), error::message());
                 }
                 _ if image.is_none() => image = Some(argument),
-                _ => fail!("{USAGE}"),
+                _ => return Err(usage()),
             }
         }
         match image {
@@ -51,7 +58,7 @@ impl<'a> Options<'a> {
                 force,
                 level,
             }),
-            None => fail!("{USAGE}"),
+            None => Err(usage()),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Context, Result, fail};
 use crate::log;
 use crate::sys::{Errno, fs, process};
 use crate::util::arena::Arena;
-use crate::util::text::{PathText, Show};
+use crate::util::text::{PathText, Show, Words};
 
 /// prctl(2) options, each "set" with its "get".
 const SET_DUMPABLE: u32 = 4;
@@ -22,28 +22,20 @@ const SET_THP_DISABLE: u32 = 41;
 const GET_THP_DISABLE: u32 = 42;
 
 /// Names of the limits by number (asm-generic/resource.h).
-const NAMES: [&str; LIMITS] = [
-    "CPU",
-    "FSIZE",
-    "DATA",
-    "STACK",
-    "CORE",
-    "RSS",
-    "NPROC",
-    "NOFILE",
-    "MEMLOCK",
-    "AS",
-    "LOCKS",
-    "SIGPENDING",
-    "MSGQUEUE",
-    "NICE",
-    "RTPRIO",
-    "RTTIME",
-];
+const NAMES: Words = Words(
+    "CPU FSIZE DATA STACK CORE RSS NPROC NOFILE MEMLOCK AS LOCKS SIGPENDING MSGQUEUE NICE RTPRIO \
+     RTTIME",
+);
+const DATA: usize = 2;
+const NPROC: usize = 6;
+const NOFILE: usize = 7;
+const MEMLOCK: usize = 8;
+const AS: usize = 9;
+const SIGPENDING: usize = 11;
 
 /// Limits whose usual value is the host's memory divided by something: an image of a larger host
 /// gets what this one allows.
-const OF_HOST: [&str; 2] = ["NPROC", "SIGPENDING"];
+const OF_HOST: [usize; 2] = [NPROC, SIGPENDING];
 
 /// A process that is not dumpable (a service that keeps secrets) may not read half of its own
 /// /proc; it is made so for the moment of a checkpoint.
@@ -129,7 +121,7 @@ pub fn prepare(attributes: &Attributes<'_>) -> Result<()> {
         if wanted <= hard || may_raise(n, soft, hard, wanted) {
             continue;
         }
-        if !OF_HOST.contains(&name(n)) {
+        if !OF_HOST.contains(&n) {
             fail!(
                 "limit {}: the image has {}, here at most {}",
                 name(n),
@@ -181,7 +173,7 @@ pub fn restore_limits(attributes: &Attributes<'_>) -> Result<()> {
             continue;
         }
         let (_, here) = process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
-        if !OF_HOST.contains(&name(n)) || here >= hard {
+        if !OF_HOST.contains(&n) || here >= hard {
             fail!("cannot set limit {}", name(n));
         }
         log::info!(
@@ -201,8 +193,8 @@ pub fn restore_limits(attributes: &Attributes<'_>) -> Result<()> {
     Ok(())
 }
 
-fn name(n: usize) -> &'static str {
-    NAMES.get(n).copied().unwrap_or("of unknown name")
+fn name(n: usize) -> Show<'static> {
+    Show(NAMES.get(n).unwrap_or(b"of unknown name"))
 }
 
 /// A limit's value.
@@ -220,17 +212,10 @@ impl fmt::Display for Amount {
 /// Raises the soft limits that could hinder a restore as far as they go; the image's own limits
 /// come at its end ([`restore_limits`]).
 pub fn raise_limits() {
-    for n in ["DATA", "NOFILE", "MEMLOCK", "AS"]
-        .into_iter()
-        .filter_map(number)
-    {
+    for n in [DATA, NOFILE, MEMLOCK, AS] {
         if let Ok((_, hard)) = process::limit(n) {
             // What cannot be raised shows where it is needed.
             let _ = process::set_limit(n, hard, hard);
         }
     }
-}
-
-fn number(wanted: &str) -> Option<usize> {
-    NAMES.iter().position(|&name| name == wanted)
 }

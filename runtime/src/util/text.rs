@@ -172,6 +172,28 @@ fn escaped(f: &mut fmt::Formatter<'_>, byte: u8) -> fmt::Result {
     Ok(())
 }
 
+/// Words in a text, separated by blanks: a table without a pointer and a length for each.
+#[derive(Clone, Copy, Debug)]
+pub struct Words(pub &'static str);
+
+impl Words {
+    /// The n-th word, from zero on.
+    #[must_use]
+    pub fn get(self, n: usize) -> Option<&'static [u8]> {
+        self.all().nth(n)
+    }
+
+    /// The place of a word.
+    #[must_use]
+    pub fn position(self, wanted: &[u8]) -> Option<usize> {
+        self.all().position(|word| word == wanted)
+    }
+
+    fn all(self) -> impl Iterator<Item = &'static [u8]> {
+        self.0.as_bytes().split(|&b| b == b' ')
+    }
+}
+
 /// A decimal number at the start of `bytes`, and what follows it.
 #[must_use]
 pub fn decimal(bytes: &[u8]) -> Option<(u64, &[u8])> {

@@ -50,27 +50,18 @@ const S_IFBLK: u32 = 0o060_000;
 const S_IFREG: u32 = 0o100_000;
 const S_IFSOCK: u32 = 0o140_000;
 
-/// Character devices without a state of their own: major and minor number, usual path.
-const PLAIN_DEVICES: [(u64, &[u8]); 6] = [
-    (device(1, 3), b"/dev/null"),
-    (device(1, 5), b"/dev/zero"),
-    (device(1, 7), b"/dev/full"),
-    (device(1, 8), b"/dev/random"),
-    (device(1, 9), b"/dev/urandom"),
-    (device(5, 0), b"/dev/tty"),
-];
-
-/// `st_rdev` of small numbers.
-const fn device(major: u64, minor: u64) -> u64 {
-    major << 8 | minor
-}
-
-/// The usual path of a device without state.
+/// The usual path of a character device without a state of its own.
 fn plain_device(rdev: u64) -> Option<&'static [u8]> {
-    PLAIN_DEVICES
-        .iter()
-        .find(|(number, _)| *number == rdev)
-        .map(|(_, path)| *path)
+    // Small major and minor numbers as they are in `st_rdev`.
+    Some(match (rdev >> 8, rdev & 0xff) {
+        (1, 3) => b"/dev/null",
+        (1, 5) => b"/dev/zero",
+        (1, 7) => b"/dev/full",
+        (1, 8) => b"/dev/random",
+        (1, 9) => b"/dev/urandom",
+        (5, 0) => b"/dev/tty",
+        _ => return None,
+    })
 }
 
 /// All open files of the process.
