@@ -323,14 +323,9 @@ impl Call {
     fn read(tid: u32) -> Self {
         let name = Text::<64>::format(format_args!("/proc/self/task/{tid}/syscall"));
         let mut text = [0; 256];
-        let got = fs::open(name.as_c(), fs::O_RDONLY, 0)
-            .and_then(|file| fs::read(file.number(), &mut text))
-            .unwrap_or(0);
+        let text = fs::glance(name.as_c(), &mut text);
         let mut call = Self::default();
-        let mut fields = text
-            .get(..got)
-            .unwrap_or(&[])
-            .split(|&b| b == b' ' || b == b'\n');
+        let mut fields = text.split(|&b| b == b' ' || b == b'\n');
         let mut count = 0;
         for (word, field) in call.words.iter_mut().zip(&mut fields) {
             let digits = field.strip_prefix(b"0x");
@@ -358,10 +353,7 @@ fn has_ended(tid: u32) -> bool {
 fn state_of(tid: u32) -> u8 {
     let name = Text::<64>::format(format_args!("/proc/self/task/{tid}/stat"));
     let mut text = [0; 256];
-    let got = fs::open(name.as_c(), fs::O_RDONLY, 0)
-        .and_then(|file| fs::read(file.number(), &mut text))
-        .unwrap_or(0);
-    let text = text.get(..got).unwrap_or(&[]);
+    let text = fs::glance(name.as_c(), &mut text);
     let after = text.iter().rposition(|&b| b == b')').map_or(0, |n| n + 2);
     text.get(after).copied().unwrap_or(b'X')
 }
@@ -369,10 +361,7 @@ fn state_of(tid: u32) -> u8 {
 fn cannot_stop(tid: u32) -> Error {
     let name = Text::<64>::format(format_args!("/proc/self/task/{tid}/comm"));
     let mut text = [0; 64];
-    let got = fs::open(name.as_c(), fs::O_RDONLY, 0)
-        .and_then(|file| fs::read(file.number(), &mut text))
-        .unwrap_or(0);
-    let comm = text.get(..got).unwrap_or(&[]).trim_ascii_end();
+    let comm = fs::glance(name.as_c(), &mut text).trim_ascii_end();
     Error::new(format_args!(
         "thread {tid} ({}) cannot be stopped within {} s: state {}",
         Show(comm),

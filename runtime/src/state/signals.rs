@@ -104,11 +104,7 @@ fn take_all(taken: &mut List<Pending>, shared: bool) -> Result<()> {
 #[must_use]
 pub fn thread_queue() -> u64 {
     let mut text = [0; 4096];
-    let got = fs::open(c"/proc/thread-self/status", fs::O_RDONLY, 0)
-        .and_then(|file| fs::read(file.number(), &mut text))
-        .unwrap_or(0);
-    text.get(..got)
-        .unwrap_or(&[])
+    fs::glance(c"/proc/thread-self/status", &mut text)
         .split(|&b| b == b'\n')
         .find_map(|line| line.strip_prefix(b"SigPnd:"))
         .and_then(|rest| hexadecimal(trim_start(rest)))
