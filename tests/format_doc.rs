@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
-    Action, Attributes, Content, Descriptor, File, Guard, Lock, Machine, Mm, Pending, Program, Run,
-    Thread, Timers, Vdso, Vma, file_kind, prot, vma_kind,
+    Action, Attributes, Content, Descriptor, File, Guard, Lock, Machine, Mm, Packet, Pending,
+    Program, Run, Thread, Timers, Vdso, Vma, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -44,6 +44,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<File<'_>>("file", kind::FILES, true),
         of::<Descriptor>("descriptor", kind::DESCRIPTORS, true),
         of::<Lock>("lock", kind::LOCKS, true),
+        of::<Packet>("packet", kind::PACKETS, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]
@@ -151,13 +152,14 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
             ensure!(row[2].starts_with(&format!("{how} `{name}`")), "{row:?}");
         }
     }
-    let numbers: [(&str, u64); 13] = [
+    let numbers: [(&str, u64); 14] = [
         ("SECTIONS", limits::SECTIONS.into()),
         ("VMAS", limits::VMAS.into()),
         ("RUNS", limits::RUNS.into()),
         ("THREADS", limits::THREADS.into()),
         ("DESCRIPTORS", limits::DESCRIPTORS.into()),
         ("LOCKS", limits::LOCKS.into()),
+        ("PACKETS", limits::PACKETS.into()),
         ("PENDING", limits::PENDING.into()),
         ("PATH", limits::PATH.try_into()?),
         ("METADATA", limits::METADATA),
@@ -330,6 +332,7 @@ fn sections() -> Vec<Section> {
         one(kind::TIMERS, &timers()),
         list(kind::FILES, &files()),
         list::<Lock>(kind::LOCKS, &[]),
+        list::<Packet>(kind::PACKETS, &[]),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[thread(CODE)]),
     ]
@@ -717,6 +720,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::CONTENTS => again::<Content>(parts, kind, true),
             kind::GUARDS => again::<Guard>(parts, kind, true),
             kind::LOCKS => again::<Lock>(parts, kind, true),
+            kind::PACKETS => again::<Packet>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),
         };
     }

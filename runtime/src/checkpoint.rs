@@ -101,6 +101,7 @@ fn write(
     out.section(kind::DESCRIPTORS, descriptors_bound, |w| {
         files.encode_descriptors(w);
     })?;
+    files.write_packets(&mut out)?;
     let count = 1 + others.records().count();
     out.section(kind::THREADS, 4 + count * size_of::<Thread>(), |w| {
         w.put(&(count as u32));

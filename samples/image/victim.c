@@ -20,6 +20,8 @@ int main(int argc, char **argv) {
     expect(shared != MAP_FAILED, "shared view");
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 20};
     expect(fcntl(file, F_SETLK, &lock) == 0, "lock");
+    int ends[2];
+    expect(pipe2(ends, O_DIRECT) == 0 && write(ends[1], "one", 3) == 3 && write(ends[1], "two!", 4) == 4, "packets");
     int copy = dup(file);
     expect(copy > file, "dup");
     make_file("gone", block, 3 * PAGE);

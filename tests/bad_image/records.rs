@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{
-    Action, Attributes, Descriptor, File, Lock, Machine, Mm, Pending, Program, Thread, Timers,
-    Vdso, file_kind,
+    Action, Attributes, Descriptor, File, Lock, Machine, Mm, Packet, Pending, Program, Thread,
+    Timers, Vdso, file_kind,
 };
 use ckpt_format::toc::{self, kind};
 use ckpt_tests::image::{Parts, list, single};
@@ -15,7 +15,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 10] = [
+const LISTS: [(u32, u32); 11] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -26,6 +26,7 @@ const LISTS: [(u32, u32); 10] = [
     (kind::CONTENTS, limits::RUNS),
     (kind::GUARDS, limits::VMAS),
     (kind::LOCKS, limits::LOCKS),
+    (kind::PACKETS, limits::PACKETS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {
@@ -464,5 +465,29 @@ fn locks() -> Result<()> {
     cases.refused("backwards", &with(&|l| l.end = l.start - 1), what);
     cases.refused("beyond the end", &with(&|l| l.end = 1 << 63), what);
     cases.refused("part of the whole", &with(&|l| l.kind = 2), what);
+    cases.end()
+}
+
+#[test]
+fn packets() -> Result<()> {
+    let mut cases = Cases::new("packets")?;
+    let parts = cases.parts();
+    let files = count(parts.bytes(kind::FILES));
+    let with = |change: &dyn Fn(&mut Vec<Packet>)| {
+        let packets = parts.with(kind::PACKETS, |b| {
+            list(b, |all: &mut Vec<Packet>| change(all))
+        });
+        packets.build()
+    };
+    let what = "impossible value: packet in a pipe";
+    cases.refused("no such file", &with(&|p| p[1].file = files), what);
+    cases.refused("not a pipe", &with(&|p| p[0].file = 0), what);
+    cases.refused("the other end", &with(&|p| p[1].file += 1), what);
+    cases.refused("nothing", &with(&|p| p[0].len = 0), what);
+    cases.refused("more than a page", &with(&|p| p[1].len = 4097), what);
+    cases.refused("beyond the end", &with(&|p| p[1].len += 1), what);
+    cases.refused("far beyond", &with(&|p| p[1].at = u64::MAX), what);
+    cases.refused("overlapping", &with(&|p| p[1].at -= 1), what);
+    cases.refused("out of order", &with(&|p| p.swap(0, 1)), what);
     cases.end()
 }

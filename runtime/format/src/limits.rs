@@ -13,6 +13,9 @@ pub const THREADS: u32 = 1 << 22;
 pub const DESCRIPTORS: u32 = 1 << 20;
 /// File locks: as many as descriptors; a database has a handful.
 pub const LOCKS: u32 = 1 << 20;
+/// Packets in all pipes together: a plain user's pipes have room for 16,384
+/// (`fs.pipe-user-pages-soft`).
+pub const PACKETS: u32 = 1 << 20;
 /// Bytes in a path: the kernel's `PATH_MAX`.
 pub const PATH: usize = 4096;
 /// Queued signals: well above usual `RLIMIT_SIGPENDING`.

@@ -87,6 +87,7 @@ impl<'a> Sections<'a> {
         for lock in self.known::<record::Lock>(kind::LOCKS) {
             lock.check(files)?;
         }
+        self.packets()?;
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
             return Err(DecodeError::Value("length of the pages section"));
@@ -224,6 +225,33 @@ impl<'a> Sections<'a> {
         } else {
             Err(DecodeError::Value("open file without a descriptor"))
         }
+    }
+
+    /// Packets, which come in the order of the files and of their places, lie within what is in
+    /// their pipes.
+    fn packets(&self) -> Checked {
+        let mut files = (0..).zip(self.list::<record::File<'_>>(kind::FILES, limits::DESCRIPTORS)?);
+        let mut pipe = None;
+        let mut floor = 0;
+        for packet in self.list::<record::Packet>(kind::PACKETS, limits::PACKETS)? {
+            let packet = packet?;
+            while pipe.is_none_or(|(number, _)| number != packet.file) {
+                let Some((number, file)) = files.next() else {
+                    return Err(DecodeError::Value("packet in a pipe"));
+                };
+                pipe = Some((number, file?));
+                floor = 0;
+            }
+            packet.check(floor)?;
+            floor = packet.end();
+            let is_in = |(_, file): (u32, record::File<'_>)| {
+                file.kind == record::file_kind::PIPE && floor <= file.pos.unsigned_abs()
+            };
+            if !pipe.is_some_and(is_in) {
+                return Err(DecodeError::Value("packet in a pipe"));
+            }
+        }
+        Ok(())
     }
 
     fn threads(&self) -> Checked {

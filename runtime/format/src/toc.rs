@@ -47,6 +47,8 @@ pub mod kind {
     pub const GUARDS: u32 = 16;
     /// File locks.
     pub const LOCKS: u32 = 17;
+    /// Where packets begin and end in pipes.
+    pub const PACKETS: u32 = 18;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -70,12 +72,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::CONTENTS => "contents",
         kind::GUARDS => "guards",
         kind::LOCKS => "locks",
+        kind::PACKETS => "packets",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 17] = [
+pub const ALL: [u32; 18] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -93,10 +96,11 @@ pub const ALL: [u32; 17] = [
     kind::CONTENTS,
     kind::GUARDS,
     kind::LOCKS,
+    kind::PACKETS,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 18;
+pub const KINDS: usize = 19;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

@@ -453,3 +453,16 @@ pub fn file_system(fd: i32) -> SysResult<u64> {
     let [magic, ..] = statfs;
     Ok(magic)
 }
+
+/// POLLERR or POLLHUP of poll(2): nobody has the other end of the pipe.
+pub fn is_hung_up(fd: i32) -> SysResult<bool> {
+    const POLLERR: u16 = 8;
+    const POLLHUP: u16 = 16;
+    // `struct pollfd`: descriptor, what is asked for, what is so. These two need not be asked for.
+    #[repr(C)]
+    struct Poll(i32, u16, u16);
+    let mut poll = Poll(fd, 0, 0);
+    // SAFETY: the kernel reads and writes the structure.
+    unsafe { call!(__NR_poll, core::ptr::from_mut(&mut poll), 1, 0) }?;
+    Ok(poll.2 & (POLLERR | POLLHUP) != 0)
+}

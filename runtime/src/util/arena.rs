@@ -149,6 +149,8 @@ unsafe impl Plain for i32 {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Descriptor {}
 // SAFETY: a record of integers.
+unsafe impl Plain for ckpt_format::record::Packet {}
+// SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Pending {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Lock {}

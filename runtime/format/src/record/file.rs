@@ -18,7 +18,8 @@ pub mod file_kind {
     pub const DELETED: u32 = 4;
     /// An O_PATH descriptor, reopened by its path.
     pub const PATH: u32 = 5;
-    /// An end of a pipe of which the process has both; what is in it is in the image.
+    /// An end of a pipe whose other end the process has, too, or nobody; what is in it is in the
+    /// image.
     pub const PIPE: u32 = 6;
 }
 
@@ -144,6 +145,37 @@ impl Lock {
         } else {
             Err(DecodeError::Value("file lock"))
         }
+    }
+}
+
+record! {
+    /// Bytes in a pipe that one read takes and nothing else with them: a packet, as O_DIRECT makes
+    /// them. All other bytes in pipes are streams.
+    Packet {
+        /// Place of the pipe's first open file in the files section.
+        file: u32,
+        /// Length, bytes.
+        len: u32,
+        /// How many bytes come before it in the pipe.
+        at: u64,
+    }
+}
+
+impl Packet {
+    /// Checks that it lies behind what ended at byte `floor` and is within a page.
+    pub fn check(&self, floor: u64) -> Result<(), DecodeError> {
+        let len = 1..=crate::header::PAGE_SIZE;
+        if self.at >= floor && len.contains(&self.len) {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("packet in a pipe"))
+        }
+    }
+
+    /// The byte behind it.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.at.saturating_add(u64::from(self.len))
     }
 }
 

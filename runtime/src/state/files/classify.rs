@@ -2,7 +2,7 @@
 
 use ckpt_format::record::file_kind;
 
-use super::kinds::{has_other_end, refuse, refused, special};
+use super::kinds::{refuse, refused, special};
 use super::stream::{self, Streams};
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use crate::error::{Result, fail};
@@ -10,6 +10,7 @@ use crate::sys::fs::{self, Stat};
 use crate::sys::{process, thread};
 use crate::util::text::{PathText, Show, Text};
 
+const PIPEFS: u64 = 0x5049_5045;
 const MQUEUE: u64 = 0x1980_0202;
 const SECRETMEM: u64 = 0x5345_434d;
 const DMA_BUF: u64 = 0x444d_4142;
@@ -89,6 +90,9 @@ impl Seen<'_> {
                 return Ok(Fate::stream(n, self.link));
             }
         }
+        if self.is(S_IFIFO) && self.flags & fs::O_PATH == 0 && fs::file_system(self.fd) == Ok(PIPEFS) {
+            return Ok(Fate::new(file_kind::PIPE, self.link.unwrap_or(b"pipe")));
+        }
         let Some(link) = self.link else {
             return self.nameless();
         };
@@ -105,9 +109,6 @@ impl Seen<'_> {
                 Ok(Fate::new(file_kind::DIRECTORY, own_proc(link).as_bytes()))
             }
             S_IFCHR => self.device(link),
-            S_IFIFO if link.first() != Some(&b'/') && has_other_end(self.fd, &self.stat) => {
-                Ok(Fate::new(file_kind::PIPE, link))
-            }
             _ => Err(refuse(self.fd, &self.stat, self.link)),
         }
     }

@@ -31,6 +31,7 @@ pub fn collect() -> Result<Files> {
         Err(Errno::NOENT) => collector.probed()?,
         Err(e) => fail!("cannot read /proc/thread-self/fd: {e}"),
     }
+    pipe::look(&mut collector.files.book)?;
     Ok(collector.files)
 }
 
@@ -161,7 +162,7 @@ impl Collector {
         };
         let (pos, size) = match fate.kind {
             file_kind::PATH => (0, stat.st_size as u64),
-            file_kind::PIPE => pipe::measure(fd, flags)?,
+            file_kind::PIPE => pipe::measure(fd)?,
             _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),
         };
         let record = File {

@@ -32,7 +32,12 @@ pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<
             none => none.insert(arena.bytes(CHUNK, PAGE as usize)?),
         };
         if pipe::is(known) {
-            pipe::write(number, known, book, buffer, out)?;
+            let len = (known.pos as usize).next_multiple_of(PAGE as usize);
+            if len > buffer.len() {
+                pipe::write(number, known, book, arena.bytes(len, PAGE as usize)?, out)?;
+            } else {
+                pipe::write(number, known, book, buffer, out)?;
+            }
             continue;
         }
         let file = readable(book, known)?;

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{F_GETFL, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK};
+use super::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK};
 use crate::error::Error;
 use crate::sys::fs::{self, Stat};
 use crate::sys::socket::{self, About};
@@ -29,18 +29,6 @@ pub(super) fn refuse(fd: i32, stat: &Stat, link: Option<&[u8]>) -> Error {
         0 => anonymous(fd, link.unwrap_or(b"anonymous file")),
         _ => special(fd, link.unwrap_or(b"file of unknown name")),
     }
-}
-
-/// Does this process have both ends of the pipe?
-pub(super) fn has_other_end(fd: i32, stat: &Stat) -> bool {
-    // A few thousand quick calls for a pipe; with an end beyond, it counts as another process's.
-    const LOOK_AT: i32 = 4096;
-    let mode = |fd| fs::control(fd, F_GETFL, 0).map(|flags| flags as u32 & fs::O_ACCMODE);
-    let other_end = |other: i32| {
-        fs::stat_fd(other).is_ok_and(|s| (s.st_dev, s.st_ino) == (stat.st_dev, stat.st_ino))
-            && mode(other) != mode(fd)
-    };
-    (0..LOOK_AT).any(other_end)
 }
 
 fn directory(fd: i32, link: &[u8]) -> Error {

@@ -5,7 +5,7 @@
 )]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Descriptor, File, Lock};
+use ckpt_format::record::{Descriptor, File, Lock, Packet};
 
 use crate::error::Result;
 use crate::util::arena::Plain;
@@ -41,6 +41,7 @@ pub(super) struct Book {
     descriptors: List<Descriptor>,
     paths: List<u8>,
     locks: List<Lock>,
+    packets: Option<List<Packet>>,
 }
 
 impl Book {
@@ -52,6 +53,7 @@ impl Book {
             descriptors: List::new(most)?,
             paths: List::new(most * 256)?,
             locks: List::new(limits::LOCKS as usize)?,
+            packets: None,
         })
     }
 
@@ -92,6 +94,18 @@ impl Book {
 
     pub(super) fn locks(&self) -> &[Lock] {
         self.locks.as_slice()
+    }
+
+    pub(super) fn add_packet(&mut self, packet: Packet) -> Result<()> {
+        match &mut self.packets {
+            Some(all) => all,
+            none => none.insert(List::new(limits::PACKETS as usize)?),
+        }
+        .push(packet)
+    }
+
+    pub(super) fn packets(&self) -> &[Packet] {
+        self.packets.as_ref().map_or(&[], List::as_slice)
     }
 
     pub(super) fn files(&self) -> &[Known] {

@@ -8,13 +8,15 @@ mod kinds;
 mod known;
 mod locks;
 mod open;
+mod packets;
 mod parking;
 mod pipe;
 mod remake;
 mod stream;
 
-use ckpt_format::codec::Writer;
-use ckpt_format::record::File;
+use ckpt_format::codec::{Field, Writer};
+use ckpt_format::record::{File, Packet};
+use ckpt_format::toc::kind;
 
 pub use collect::collect;
 pub use open::{Opened, open};
@@ -132,10 +134,21 @@ impl Files {
         }
     }
 
+    /// Writes the section of packets in pipes.
+    pub fn write_packets(&self, out: &mut Output<'_>) -> Result<()> {
+        let packets = self.book.packets();
+        out.section(kind::PACKETS, 4 + packets.len() * Packet::SIZE, |w| {
+            w.put(&(packets.len() as u32));
+            packets.iter().for_each(|packet| w.put(packet));
+        })
+    }
+
     /// Puts the contents of files without a name among the image's pages.
     pub fn write_contents(&self, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
-        contents::write(&self.book, arena, out)?;
-        locks::take_again(&self.book)
+        let written = contents::write(&self.book, arena, out);
+        // The program goes on in any case.
+        locks::take_again(&self.book)?;
+        written
     }
 }
 

@@ -56,8 +56,11 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     let (remade, pipes) = (&opener.remade, &opener.pipes);
     contents::fill(arena, image, |n| remade.place(n).or_else(|| pipes.place(n)))?;
     remade.finish()?;
-    pipes.finish()?;
-    for (file, &place) in image.files().zip(places.iter()) {
+    pipes.finish(image)?;
+    for ((file, &place), &fd) in image.files().zip(places.iter()).zip(first.iter()) {
+        if file.kind == file_kind::PIPE {
+            set_signals(place, fd, &file, opener.program)?;
+        }
         set_position(&file, place)?;
     }
     // Taken again after the descriptors are made: closing any descriptor of a file gives the
@@ -87,7 +90,10 @@ impl Opener<'_> {
             file_kind::PATH => open_path(fd, file)?,
             _ => open_named(fd, file)?,
         };
-        set_signals(&opened, fd, file, self.program)?;
+        // A pipe's have to wait until it is filled.
+        if file.kind != file_kind::PIPE {
+            set_signals(opened.number(), fd, file, self.program)?;
+        }
         self.parking
             .keep(opened, fd)
             .or_fail(format_args!("descriptor {fd}: no number for it"))
@@ -186,10 +192,10 @@ fn open_path(fd: u32, file: &File<'_>) -> Result<Fd> {
 }
 
 /// Signal-driven I/O.
-fn set_signals(opened: &Fd, fd: u32, file: &File<'_>, program: u32) -> Result<()> {
-    set_owner(opened.number(), fd, file, program)?;
+fn set_signals(opened: i32, fd: u32, file: &File<'_>, program: u32) -> Result<()> {
+    set_owner(opened, fd, file, program)?;
     if file.flags & O_ASYNC != 0 {
-        fs::control(opened.number(), F_SETFL, file.flags as usize)
+        fs::control(opened, F_SETFL, file.flags as usize)
             .or_fail(format_args!("descriptor {fd}: cannot set up its signals"))?;
     }
     Ok(())

@@ -1,40 +1,116 @@
-//! Pipes of which the process has both ends.
+//! Pipes whose other end the process has, too, or nobody: what is in them, and both ends.
+//!
+//! Nothing is taken out of a pipe: tee(2) gives a copy, so a checkpoint may fail at any point.
 #![expect(
     unsafe_code,
     reason = "vouches that a record of integers may be all zeroes"
 )]
 
-use ckpt_format::record::{File, file_kind};
+use core::iter::from_fn;
+
+use ckpt_format::DecodeError;
+use ckpt_format::record::{File, Packet, file_kind};
+use ckpt_format::toc::kind;
 
 use super::kinds::refused;
 use super::known::{Book, Known};
+use super::packets::{self, Copy, O_DIRECT};
 use super::remake::reopen;
-use super::{F_DUPFD_CLOEXEC, F_GETFL, F_GETPIPE_SZ, F_SETFL, F_SETPIPE_SZ};
+use super::{F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_SETFL, F_SETPIPE_SZ, O_ASYNC};
 use crate::error::{Context, Result, fail};
+use crate::image::input::{Image, InImage};
 use crate::image::output::{Output, Owner};
+use crate::sys::SysResult;
 use crate::sys::fs::{self, Fd};
 use crate::util::arena::{Arena, Plain};
 
 const PAGE: usize = 4096;
-/// Packets: what one call wrote, one call reads.
-const O_DIRECT: u32 = 0o40_000;
-/// What fcntl(2) can change.
-const SETTABLE: u32 = fs::O_NONBLOCK | O_DIRECT | super::O_ASYNC;
 /// Set in every descriptor that open(2) made, not in those of pipe(2).
 const O_LARGEFILE: u32 = 0o100_000;
 
 /// Bytes in the pipe, and bytes that fit.
-pub(super) fn measure(fd: i32, flags: u32) -> Result<(u64, u64)> {
+pub(super) fn measure(fd: i32) -> Result<(u64, u64)> {
     let what = format_args!("cannot look into the pipe at descriptor {fd}");
     let filled = fs::readable_bytes(fd).or_fail(what)?;
     let size = fs::control(fd, F_GETPIPE_SZ, 0).or_fail(what)?;
-    if flags & O_DIRECT != 0 && filled > 0 {
-        return Err(refused(fd, format_args!("pipe with packets in it")));
+    // Pieces that were spliced in from elsewhere may be larger than the kernel counts them.
+    if filled as usize > size {
+        return Err(refused(fd, format_args!("pipe with {filled} bytes in it")));
     }
     Ok((u64::from(filled), size as u64))
 }
 
-/// Writes what is in it, which stays there.
+/// Is it an end of such a pipe?
+pub(super) fn is(known: &Known) -> bool {
+    known.kind == file_kind::PIPE
+}
+
+/// All ends of a pipe.
+fn ends<'b>(book: &'b Book, known: &Known) -> impl Iterator<Item = &'b Known> {
+    let pipe = (known.kind, known.dev, known.ino);
+    let of = move |other: &&Known| (other.kind, other.dev, other.ino) == pipe;
+    book.files().iter().filter(of)
+}
+
+fn access(known: &Known) -> u32 {
+    known.flags & fs::O_ACCMODE
+}
+
+/// An end to read from.
+fn reader<'b>(book: &'b Book, known: &Known) -> Option<&'b Known> {
+    ends(book, known).find(|end| access(end) != fs::O_WRONLY)
+}
+
+/// Looks at every pipe, when all descriptors are known: who has the other end, and where packets
+/// are.
+pub(super) fn look(book: &mut Book) -> Result<()> {
+    for number in 0..book.files().len() {
+        let Some(known) = book.files().get(number).copied().filter(is) else {
+            continue;
+        };
+        let fd = known.fd;
+        let what = format_args!("cannot look into the pipe at descriptor {fd}");
+        // A pipe's first description stands for it.
+        if ends(book, &known)
+            .next()
+            .is_some_and(|first| first.fd != fd)
+        {
+            continue;
+        }
+        let reading = reader(book, &known).map(|end| end.fd);
+        let writing = ends(book, &known).any(|end| access(end) != fs::O_RDONLY);
+        if (reading.is_none() || !writing) && !fs::is_hung_up(fd).or_fail(what)? {
+            return Err(refused(fd, format_args!("pipe to another process")));
+        }
+        let len = known.pos as usize;
+        if let Some(reading) = reading.filter(|_| len > 0) {
+            cut(book, number as u32, reading, len)?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes the packets in a pipe.
+fn cut(book: &mut Book, file: u32, fd: i32, len: usize) -> Result<()> {
+    let what = format_args!("cannot look into the pipe at descriptor {fd}");
+    let scratch = Arena::new(len.next_multiple_of(PAGE))?;
+    let mut rest = scratch.bytes(len, 1)?;
+    let mut copy = Copy::new(fd, len).or_fail(what)?;
+    while !rest.is_empty() {
+        let (stream, packet) = copy.next(rest).or_fail(what)?;
+        if packet > 0 {
+            book.add_packet(Packet {
+                file,
+                len: packet as u32,
+                at: (len - rest.len() + stream) as u64,
+            })?;
+        }
+        rest = rest.get_mut(stream + packet..).unwrap_or(&mut []);
+    }
+    Ok(())
+}
+
+/// Writes what is in it, which stays there. The buffer has room for it, in whole pages.
 pub(super) fn write(
     number: u32,
     known: &Known,
@@ -42,41 +118,25 @@ pub(super) fn write(
     buffer: &mut [u8],
     out: &mut Output<'_>,
 ) -> Result<()> {
-    let reader = book.files().iter().find(|other| {
-        let same = (other.kind, other.dev, other.ino) == (known.kind, known.dev, known.ino);
-        same && other.flags & fs::O_ACCMODE != fs::O_WRONLY
-    });
-    let Some(reader) = reader.filter(|_| known.pos > 0) else {
+    let len = known.pos as usize;
+    // Without an end to read from, what is in it is lost already.
+    let Some(reader) = reader(book, known).filter(|_| len > 0) else {
         return Ok(());
     };
     let what = format_args!("cannot look into the pipe at descriptor {}", known.fd);
-    let (from, to) = fs::pipe().or_fail(what)?;
-    // As many pieces as the other one has.
-    fs::control(to.number(), F_SETPIPE_SZ, known.size as usize).or_fail(what)?;
-    let copied = fs::copy_pipe(reader.fd, to.number(), i32::MAX as usize).or_fail(what)?;
-    if copied as u64 != known.pos {
-        fail!("{what}: {copied} bytes instead of {}", known.pos);
-    }
-    drop(to);
-    let mut at = 0;
-    while at < copied {
-        let len = (copied - at).min(buffer.len());
-        let mut got = 0;
-        while let Some(rest @ [_, ..]) = buffer.get_mut(got..len) {
-            match fs::read(from.number(), rest).or_fail(what)? {
-                0 => fail!("{what}: it is empty"),
-                n => got += n,
-            }
+    let copy = Copy::new(reader.fd, len).or_fail(what)?;
+    let mut got = 0;
+    while let Some(rest @ [_, ..]) = buffer.get_mut(got..len) {
+        match copy.read(rest).or_fail(what)? {
+            0 => fail!("{what}: it is empty"),
+            n => got += n,
         }
-        let padded = len.next_multiple_of(PAGE);
-        if let Some(tail) = buffer.get_mut(len..padded) {
-            tail.fill(0);
-        }
-        let pages = buffer.get(..padded).unwrap_or(&[]);
-        out.buffered(Owner::File(number), pages, at as u64)?;
-        at += len;
     }
-    Ok(())
+    let padded = len.next_multiple_of(PAGE);
+    if let Some(tail) = buffer.get_mut(len..padded) {
+        tail.fill(0);
+    }
+    out.buffered(Owner::File(number), buffer.get(..padded).unwrap_or(&[]), 0)
 }
 
 /// A pipe made anew.
@@ -109,7 +169,8 @@ impl<'a> Pipes<'a> {
 
     /// Opens description `number`, making the pipe if this is the first of it.
     pub(super) fn open(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<Fd> {
-        let what = format_args!("descriptor {fd}: cannot make its pipe again");
+        let size = file.size;
+        let what = format_args!("descriptor {fd}: cannot make its pipe of {size} bytes again");
         let same = |m: &Made| m.is == 1 && (m.dev, m.ino) == (file.dev, file.ino);
         let first = self.0.iter().position(same).unwrap_or(number);
         let Some(made) = self.0.get_mut(first) else {
@@ -118,25 +179,23 @@ impl<'a> Pipes<'a> {
         if made.is == 0 {
             *made = make(file).or_fail(what)?;
         }
-        let end = match file.flags & fs::O_ACCMODE {
-            fs::O_RDONLY => 0,
-            _ => 1,
-        };
         let ([reading, writing], [read_given, write_given]) = (made.ends, &mut made.given);
-        let (from, given) = if end == 0 {
-            (reading, read_given)
-        } else {
-            (writing, write_given)
+        let (from, given) = match file.flags & fs::O_ACCMODE {
+            fs::O_RDONLY => (reading, read_given),
+            _ => (writing, write_given),
         };
-        // The ends of pipe(2) are descriptions themselves; others were opened through /proc.
-        if *given == 1 || file.flags & (O_LARGEFILE | fs::O_RDWR) != 0 {
-            return reopen(from, file.flags).or_fail(what);
-        }
-        *given = 1;
-        let copy = fs::control(from, F_DUPFD_CLOEXEC, 0).or_fail(what)?;
-        let flags = file.flags & SETTABLE;
-        fs::control(from, F_SETFL, flags as usize).or_fail(what)?;
-        Ok(Fd::own(copy as i32))
+        // Signals come last: putting the contents in would raise them.
+        let flags = file.flags & !O_ASYNC;
+        // The ends of pipe(2) are descriptions themselves; others were opened through /proc, which
+        // takes no O_DIRECT (do_dentry_open, fs/open.c).
+        let opened = if *given == 1 || flags & (O_LARGEFILE | fs::O_RDWR) != 0 {
+            reopen(from, flags & !O_DIRECT).or_fail(what)?
+        } else {
+            *given = 1;
+            Fd::own(fs::control(from, F_DUPFD_CLOEXEC, 0).or_fail(what)? as i32)
+        };
+        fs::control(opened.number(), F_SETFL, flags as usize).or_fail(what)?;
+        Ok(opened)
     }
 
     /// Where the contents of pipe `number` go at first, and how many bytes they are.
@@ -145,20 +204,27 @@ impl<'a> Pipes<'a> {
         Some((made.contents, made.len))
     }
 
-    /// Puts the contents in.
-    pub(super) fn finish(&self) -> Result<()> {
-        for made in self.0.iter().filter(|made| made.is == 1) {
+    /// Puts the contents in, and closes the ends that the program does not have.
+    pub(super) fn finish(&self, image: &Image<'_>) -> Result<()> {
+        // In the order of the files, as the packets are.
+        let mut all = image.list::<Packet>(kind::PACKETS).peekable();
+        for (number, made) in (0..).zip(self.0.iter()).filter(|(_, made)| made.is == 1) {
             let [reading, writing] = made.ends.map(Fd::own);
             let contents = Fd::own(made.contents);
-            pour(&contents, &writing, made.len)
+            let its_own = from_fn(|| all.next_if(|packet| packet.file == number));
+            packets::fill(&contents, &writing, made.len, its_own)
                 .or_fail(format_args!("cannot fill a pipe with {} bytes", made.len))?;
             drop(reading);
         }
-        Ok(())
+        match all.next() {
+            None => Ok(()),
+            // Not the first of its pipe's descriptions.
+            Some(_) => Err(DecodeError::Value("packet in a pipe")).within(&image.path),
+        }
     }
 }
 
-fn make(file: &File<'_>) -> crate::sys::SysResult<Made> {
+fn make(file: &File<'_>) -> SysResult<Made> {
     let (reading, writing) = fs::pipe()?;
     if fs::control(writing.number(), F_GETPIPE_SZ, 0)? as u64 != file.size {
         fs::control(writing.number(), F_SETPIPE_SZ, file.size as usize)?;
@@ -174,28 +240,4 @@ fn make(file: &File<'_>) -> crate::sys::SysResult<Made> {
         contents: contents.release(),
         len: file.pos as u64,
     })
-}
-
-/// From the file into the pipe, in one description of which nothing may wait.
-fn pour(contents: &Fd, writing: &Fd, len: u64) -> crate::sys::SysResult<()> {
-    let flags = fs::control(writing.number(), F_GETFL, 0)?;
-    let nonblocking = flags | fs::O_NONBLOCK as usize;
-    fs::control(writing.number(), F_SETFL, nonblocking)?;
-    let mut buffer = [0; PAGE];
-    let mut at = 0;
-    while at < len {
-        let got = fs::read_at(contents.number(), &mut buffer, at)?;
-        if got == 0 {
-            break;
-        }
-        let piece = buffer.get(..got).unwrap_or(&[]);
-        fs::write_all(writing.number(), piece)?;
-        at += piece.len() as u64;
-    }
-    fs::control(writing.number(), F_SETFL, flags).map(drop)
-}
-
-/// Is it an end of such a pipe?
-pub(super) fn is(known: &Known) -> bool {
-    known.kind == file_kind::PIPE
 }
