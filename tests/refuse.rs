@@ -13,7 +13,21 @@ use rustix::process::Signal;
 
 /// Sample, variant, and words that the message must have.
 const REFUSED: &[(&str, &str, &[&str])] = &[
-    ("refuse/descriptors", "pipe", &["descriptor 7: ", "pipe"]),
+    (
+        "refuse/descriptors",
+        "pipe",
+        &["descriptor 7: pipe to another process: not carried"],
+    ),
+    (
+        "refuse/descriptors",
+        "fifo",
+        &["descriptor 7: fifo /", "/fifo: not carried"],
+    ),
+    (
+        "refuse/descriptors",
+        "lease",
+        &["descriptor 7: file lease: not carried"],
+    ),
     (
         "refuse/descriptors",
         "unix_pair",

@@ -1,22 +1,48 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe unix_pair unix_listening tcp udp epoll eventfd timerfd signalfd inotify pidfd userfault
+//#Variants: pipe fifo lease unix_pair unix_listening tcp udp epoll eventfd timerfd signalfd inotify pidfd userfault
 #include "../lib/sample.h"
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
+
+// Gives the other end away to a process that is no child of this one, and that lives as long as somebody
+// has this end.
+static void give_away(int ends[2]) {
+    pid_t child = fork();
+    expect(child >= 0, "fork");
+    if (child == 0) {
+        if (fork() == 0) {
+            close(ends[0]);
+            poll(&(struct pollfd){.fd = ends[1]}, 1, -1);
+        }
+        _exit(0);
+    }
+    expect(waitpid(child, NULL, 0) == child, "wait");
+    close(ends[1]);
+}
 
 static int make(const char *kind) {
     int two[2] = {-1, -1};
     if (strcmp(kind, "pipe") == 0) {
         expect(pipe(two) == 0, "pipe");
         expect(write(two[1], "x", 1) == 1, "write");
-        close(two[1]);
+        give_away(two);
         return two[0];
+    }
+    if (strcmp(kind, "fifo") == 0) {
+        expect(mkfifo("fifo", 0600) == 0, "mkfifo");
+        return open("fifo", O_RDWR);
+    }
+    if (strcmp(kind, "lease") == 0) {
+        int fd = open("leased", O_RDWR | O_CREAT, 0600);
+        return dup2(fd, 7) == 7 && fcntl(7, F_SETLEASE, F_WRLCK) == 0 && close(fd) == 0 ? 7 : -1;
     }
     if (strcmp(kind, "unix_pair") == 0) {
         expect(socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0, "socketpair");
