@@ -55,7 +55,7 @@ struct Options {
     json: Option<PathBuf>,
 
     /// Bring docs/BENCHMARKS.md and the charts in docs/bench up to date
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     update_docs: bool,
 }
 
