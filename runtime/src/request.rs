@@ -293,7 +293,7 @@ fn wait(pid: u32, shared: &Shared) -> Result<PathText> {
         }
         let status = Status::read(pid);
         let state = status.as_ref().map_or(b'X', |s| s.state);
-        if matches!(state, b'X' | b'Z') {
+        if state == b'X' || (state == b'Z' && is_alone(pid)) {
             fail!("process {pid} ended before its image was complete");
         }
         if now == state::NEW
@@ -311,6 +311,14 @@ fn wait(pid: u32, shared: &Shared) -> Result<PathText> {
             );
         }
     }
+}
+
+/// Has the process no threads beside its first? A first thread that has ended is a zombie for as
+/// long as there are others.
+fn is_alone(pid: u32) -> bool {
+    let path = Text::<64>::format(format_args!("/proc/{pid}/task"));
+    // Two links of a folder are its own.
+    fs::stat(path.as_c()).map_or(true, |stat| stat.st_nlink <= 3)
 }
 
 /// What /proc/PID/status tells.
