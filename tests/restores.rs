@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use ckpt_tests::{Launch, Link, Sample, Scratch, Subject, checkpoint, command_of, patch};
+use ckpt_tests::{
+    Launch, Link, Sample, Scratch, Subject, checkpoint, command_of, patch, wait_for_runtime,
+};
 
 /// A stopped subject and its image.
 fn stopped(label: &str, sample: &str) -> Result<(Subject, std::path::PathBuf)> {
@@ -143,4 +145,31 @@ fn a_file_that_is_gone_is_named() -> Result<()> {
         "{message:?}"
     );
     Ok(())
+}
+
+#[test]
+fn a_file_that_somebody_locked_is_named() -> Result<()> {
+    let (mut subject, image) = stopped("locked", "files/locks")?;
+    let refused = |file: &str, what: &str| -> Result<()> {
+        let mut launch = subject.launch.restore(&image);
+        launch.streams.error = "refused.err".to_owned();
+        let status = launch.start()?.wait()?;
+        let message = subject.scratch.text("refused.err");
+        let place = subject.scratch.join(file).display().to_string();
+        let right = message.starts_with("ckpt: error: descriptor ")
+            && message.ends_with(&format!(": {place} is locked by another process{what}\n"));
+        ensure!(status.code() == Some(125) && right, "{status} {message:?}");
+        Ok(())
+    };
+    // By flock.
+    let file = fs::File::open(subject.scratch.join("exclusive"))?;
+    file.lock()?;
+    refused("exclusive", "")?;
+    drop(file);
+    // By the program itself, restored before; which does not mind.
+    let mut first = subject.launch.restore(&image).start()?;
+    wait_for_runtime(&mut first)?;
+    refused("posix", " (bytes 2 to 4)")?;
+    subject.process = first;
+    subject.judge()
 }

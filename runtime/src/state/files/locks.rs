@@ -138,10 +138,24 @@ fn told(image: &Image<'_>, lock: &Lock, e: Errno) -> Error {
         .map_or(0, |d| d.fd);
     let file = image.files().nth(lock.file as usize);
     let path = Show(file.map_or(&[], |file| file.path));
+    let range = Range(lock);
     match e {
         Errno::AGAIN | Errno::ACCES => Error::new(format_args!(
-            "descriptor {fd}: {path} is locked by another process"
+            "descriptor {fd}: {path} is locked by another process{range}"
         )),
         _ => Error::new(format_args!("descriptor {fd}: cannot lock {path}: {e}")),
+    }
+}
+
+/// Says which bytes, if it is not the whole file.
+struct Range<'a>(&'a Lock);
+
+impl core::fmt::Display for Range<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match (self.0.start, self.0.end) {
+            (0, END) => Ok(()),
+            (start, END) => write!(f, " (from byte {start})"),
+            (start, end) => write!(f, " (bytes {start} to {end})"),
+        }
     }
 }
