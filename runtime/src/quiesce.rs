@@ -23,10 +23,12 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
 use ckpt_format::record::{Action, Pending, Thread};
 
 use crate::arch::frame::Frame;
+use crate::arch::stack;
 use crate::error::{Context, Error, Result, fail};
 use crate::state::{rseq, signals, thread as thread_state, vdso};
 use crate::sys::signal::{self, Info};
 use crate::sys::{Errno, fs, process, thread};
+use crate::util::arena::Arena;
 use crate::util::cell::Global;
 use crate::util::list::List;
 use crate::util::text::{Show, Text, decimal};
@@ -80,14 +82,17 @@ fn tell_news() {
 /// The other threads, standing still for as long as this lives.
 #[derive(Debug)]
 pub struct Standstill {
-    /// Owns the slots; `None` in a process with one thread.
-    slots: Option<List<Slot>>,
+    /// Owns the slots and the threads' stacks; `None` in a process with one thread.
+    room: Option<(List<Slot>, Arena)>,
 }
+
+/// Stack on which a thread stands still: its own must not change while it is dumped.
+const STACK: usize = 16 << 10;
 
 impl Standstill {
     /// Stops all other threads, or fails by name and lets all go.
     pub fn reach() -> Result<Self> {
-        let mut all = Self { slots: None };
+        let mut all = Self { room: None };
         if thread::count() <= 1 {
             return Ok(all);
         }
@@ -99,7 +104,7 @@ impl Standstill {
         SLOTS.store(list.as_mut_slice().as_mut_ptr(), SeqCst);
         COUNT.store(0, SeqCst);
         GENERATION.store(config::with(|c| c.generation), SeqCst);
-        all.slots = Some(list);
+        all.room = Some((list, Arena::new(MOST * STACK)?));
         take_over()?;
         all.gather()?;
         // Every signal was taken, or its thread has ended: the program has its actions back before
@@ -131,7 +136,7 @@ impl Standstill {
 
     /// Sends the signal to every thread that has not been asked yet; tells how many those were.
     fn ask_new(&mut self) -> Result<usize> {
-        let Some(list) = &mut self.slots else {
+        let Some((list, stacks)) = &mut self.room else {
             return Ok(0);
         };
         let folder = fs::open(c"/proc/self/task", fs::O_RDONLY | fs::O_DIRECTORY, 0)
@@ -156,7 +161,12 @@ impl Standstill {
                 if list.as_slice().len() == MOST {
                     fail!("more than {MOST} threads");
                 }
-                list.push(Slot::asking(tid, Call::read(tid)))?;
+                let stack = stacks
+                    .bytes(STACK, 16)?
+                    .as_mut_ptr_range()
+                    .end
+                    .expose_provenance();
+                list.push(Slot::asking(tid, stack, Call::read(tid)))?;
                 COUNT.fetch_add(1, SeqCst);
                 match signal::send_thread(pid, tid, SIGNAL) {
                     Ok(()) => fresh += 1,
@@ -287,11 +297,23 @@ fn inside_vdso(frame: Frame) -> bool {
     (start..end).contains(&at)
 }
 
-/// Stands still, doing jobs, until released.
+/// Stands still, doing jobs, until released: on another stack, since the thread's own is dumped
+/// meanwhile.
 fn park(slot: &Slot, frame: Frame) {
     thread_state::undisturb(frame, slot.call());
+    let what = (slot, frame);
+    let argument = core::ptr::from_ref(&what).expose_provenance();
+    // SAFETY: the stack is this thread's alone; `what` outlives the call.
+    unsafe { stack::call_apart(slot.stack(), stand_still, argument) };
+    slot.set(state::LEFT);
+    tell_news();
+}
+
+extern "C" fn stand_still(what: usize) {
+    // SAFETY: `park` passes it and waits.
+    let (slot, frame) = unsafe { *(what as *const (&Slot, Frame)) };
     let record = thread_state::collect(frame);
-    let paused = rseq::Pause::begin(thread_state::rseq_of(&record));
+    let pause = rseq::Pause::begin(thread_state::rseq_of(&record));
     slot.park(record, signals::thread_queue() != 0);
     tell_news();
     loop {
@@ -304,9 +326,7 @@ fn park(slot: &Slot, frame: Frame) {
             _ => {}
         }
     }
-    drop(paused);
-    slot.set(state::LEFT);
-    tell_news();
+    drop(pause);
 }
 
 /// A system call that a thread is in: number, arguments, stack pointer, instruction pointer.

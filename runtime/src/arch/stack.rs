@@ -44,6 +44,25 @@ pub unsafe extern "C" fn call_on(
     )
 }
 
+/// Calls `run(argument)` on the stack that ends at `top`, in any thread; there is no leaving it.
+///
+/// # Safety
+///
+/// As for [`call_on`], of which many can be under way in as many threads.
+#[unsafe(naked)]
+pub unsafe extern "C" fn call_apart(top: usize, run: extern "C" fn(usize), argument: usize) {
+    naked_asm!(
+        "push rbx",
+        "mov rbx, rsp",
+        "mov rsp, rdi",
+        "mov rdi, rdx",
+        "call rsi",
+        "mov rsp, rbx",
+        "pop rbx",
+        "ret",
+    )
+}
+
 /// What [`call_on`] tells of a computation that was left.
 pub const LEFT: usize = usize::MAX;
 

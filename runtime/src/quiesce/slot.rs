@@ -41,6 +41,8 @@ pub(super) mod state {
 pub(super) struct Slot {
     state: AtomicU32,
     tid: u32,
+    /// Where a stack for the thread ends.
+    stack: usize,
     call: Call,
     inner: UnsafeCell<Inner>,
 }
@@ -84,10 +86,11 @@ unsafe impl Sync for Slot {}
 
 impl Slot {
     /// A slot of a thread that is about to be asked.
-    pub(super) fn asking(tid: u32, call: Call) -> Self {
+    pub(super) fn asking(tid: u32, stack: usize, call: Call) -> Self {
         Self {
             state: AtomicU32::new(state::ASKED),
             tid,
+            stack,
             call,
             inner: UnsafeCell::new(Inner {
                 record: NOBODY,
@@ -106,6 +109,10 @@ impl Slot {
 
     pub(super) fn tid(&self) -> u32 {
         self.tid
+    }
+
+    pub(super) fn stack(&self) -> usize {
+        self.stack
     }
 
     pub(super) fn call(&self) -> &Call {
