@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::report::Row;
 
-const LEFT: f64 = 300.0;
+const LEFT: f64 = 330.0;
 const BARS: f64 = 400.0;
 const RIGHT: f64 = 210.0;
 const STEP: f64 = 26.0;
