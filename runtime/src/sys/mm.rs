@@ -157,7 +157,9 @@ pub fn read_own(from: usize, to: &mut [u8]) -> SysResult<usize> {
     let remote = [from, to.len()];
     // SAFETY: the kernel writes within `to` only.
     unsafe {
-        call!(__NR_process_vm_readv, super::thread::id(),
+        call!(
+            __NR_process_vm_readv,
+            super::thread::id(),
             local.as_ptr(),
             1,
             remote.as_ptr(),
@@ -173,7 +175,9 @@ pub fn write_own(to: usize, from: &[u8]) -> SysResult<usize> {
     let remote = [to, from.len()];
     // SAFETY: used to write what stands there already.
     unsafe {
-        call!(__NR_process_vm_writev, super::thread::id(),
+        call!(
+            __NR_process_vm_writev,
+            super::thread::id(),
             local.as_ptr(),
             1usize,
             remote.as_ptr(),

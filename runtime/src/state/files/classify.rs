@@ -90,7 +90,10 @@ impl Seen<'_> {
                 return Ok(Fate::stream(n, self.link));
             }
         }
-        if self.is(S_IFIFO) && self.flags & fs::O_PATH == 0 && fs::file_system(self.fd) == Ok(PIPEFS) {
+        if self.is(S_IFIFO)
+            && self.flags & fs::O_PATH == 0
+            && fs::file_system(self.fd) == Ok(PIPEFS)
+        {
             return Ok(Fate::new(file_kind::PIPE, self.link.unwrap_or(b"pipe")));
         }
         let Some(link) = self.link else {

@@ -161,8 +161,6 @@ fn is_program(space: &Space, area: &Area) -> bool {
     space.areas.as_slice().iter().filter(same).any(|a| {
         let mut magic = [0; 4];
         a.prot & ckpt_format::record::prot::EXEC != 0
-            || (a.offset == 0
-                && mm::read_own(a.start, &mut magic) == Ok(4)
-                && magic == *b"\x7fELF")
+            || (a.offset == 0 && mm::read_own(a.start, &mut magic) == Ok(4) && magic == *b"\x7fELF")
     })
 }

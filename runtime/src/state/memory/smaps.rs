@@ -42,8 +42,8 @@ pub fn read() -> Result<Space> {
     let mut held = 0;
     loop {
         let room = buffer.get_mut(held..).unwrap_or(&mut []);
-        let got =
-            fs::read(file.number(), room).or_fail(format_args!("cannot read /proc/thread-self/smaps"))?;
+        let got = fs::read(file.number(), room)
+            .or_fail(format_args!("cannot read /proc/thread-self/smaps"))?;
         if got == 0 {
             break;
         }
