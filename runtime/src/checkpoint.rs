@@ -12,7 +12,8 @@ use crate::image::name;
 use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::{
-    attributes, children, files, machine, memory, mm, rseq, signals, thread, timers, vdso,
+    attributes, children, files, machine, memory, mm, rseq, signals, thread, timers, unsupported,
+    vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -30,6 +31,7 @@ pub fn take(order: &Order) -> Result<PathText> {
     let others = quiesce::Standstill::reach()?;
     children::refuse()?;
     timers::refuse_posix()?;
+    unsupported::refuse(&others)?;
     let sequence = config::with(|c| {
         c.sequence += 1;
         c.sequence

@@ -37,6 +37,8 @@ pub struct Config {
     pub start_break: usize,
     /// Address and length of the auxiliary vector on the initial stack.
     pub auxv: (usize, usize),
+    /// The seccomp mode at start, which is the starter's affair.
+    pub seccomp: u32,
     /// Where the kernel put the vDSO; zero for nowhere.
     pub vdso: usize,
     /// Code of the executable: first and last address of each segment that may be run.
@@ -62,6 +64,7 @@ static CONFIG: Global<Config> = Global::new(Config {
     log_file: Text::new(),
     start_break: 0,
     auxv: (0, 0),
+    seccomp: 0,
     vdso: 0,
     code: [(0, 0); 4],
     stack: [0; 5],

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use ckpt_format::handoff;
 
 use crate::arch::entry::{extent, relocate};
-use crate::state::files;
+use crate::state::{files, unsupported};
 use crate::sys::{mm, process};
 use crate::{config, request, restore, trigger};
 
@@ -156,10 +156,12 @@ impl InitialStack {
         });
         let name = name.rsplit(|&b| b == b'/').next().unwrap_or(b"");
         place.settle(name);
+        let seccomp = unsupported::seccomp();
         let strings = self.strings();
         let code = self.code();
         config::with(|c| {
             c.vdso = self.auxiliary(AT_SYSINFO_EHDR).unwrap_or(0);
+            c.seccomp = seccomp;
             c.stack = strings;
             c.code = code;
             c.auxv = (self.auxv.addr(), self.auxv_len * 16);

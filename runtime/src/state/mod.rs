@@ -12,4 +12,5 @@ pub mod rseq;
 pub mod signals;
 pub mod thread;
 pub mod timers;
+pub mod unsupported;
 pub mod vdso;

@@ -132,7 +132,7 @@ pub fn lock_all(flags: u32) -> SysResult<()> {
 /// mseal(2), kernel 6.10.
 pub fn seal(addr: usize, len: usize) -> SysResult<()> {
     // SAFETY: contents and protection stay.
-    unsafe { call!(__NR_mseal, addr, len) }.map(drop)
+    unsafe { call!(__NR_mseal, addr, len, 0) }.map(drop)
 }
 
 /// brk(0): where the break is.

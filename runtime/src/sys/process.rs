@@ -193,3 +193,11 @@ pub fn has_posix_timer(number: u32) -> bool {
     // SAFETY: the kernel writes the four numbers.
     unsafe { call!(__NR_timer_gettime, number, value.as_mut_ptr()) }.is_ok()
 }
+
+/// modify_ldt(2): has the process a local descriptor table?
+#[must_use]
+pub fn has_descriptor_table() -> bool {
+    let mut entry = [0u8; 8];
+    // SAFETY: function 0 reads the table; the kernel writes within `entry`.
+    unsafe { call!(__NR_modify_ldt, 0, entry.as_mut_ptr(), entry.len()) }.is_ok_and(|n| n > 0)
+}

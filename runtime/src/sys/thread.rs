@@ -200,3 +200,9 @@ pub fn give_way() {
     // SAFETY: no memory.
     let _ = unsafe { call!(__NR_sched_yield) };
 }
+
+/// Do two threads share a resource of kcmp(2)?
+pub fn share(a: u32, b: u32, kind: u32) -> SysResult<bool> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_kcmp, a, b, kind, 0, 0) }.map(|order| order == 0)
+}

@@ -49,6 +49,7 @@ fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
         (refused::HUGETLB, "huge-page mapping"),
         (refused::USERFAULT, "memory registered with userfaultfd"),
         (refused::SHADOW, "shadow stack"),
+        (refused::KEY, "memory with a protection key"),
     ] {
         if area.refused & bit != 0 {
             fail!("mapping {start:x}-{end:x}: {what}: not carried");
@@ -113,8 +114,14 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
     let Some(stat) = stat else {
         // No name any more, or another file has it.
         if area.shared {
-            if name.starts_with(b"/SYSV") {
-                fail!("mapping {start:x}-{end:x}: System V shared memory {shown}: not carried");
+            for (prefix, what) in [
+                (&b"/SYSV"[..], "System V shared memory"),
+                (b"/[aio]", "asynchronous I/O context"),
+                (b"/secretmem", "secret memory"),
+            ] {
+                if name.starts_with(prefix) {
+                    fail!("mapping {start:x}-{end:x}: {what} {shown}: not carried");
+                }
             }
             // Nobody can open it again, so it is shared memory with contents, unless a descriptor
             // leads to it: what is written through one must show in the other.

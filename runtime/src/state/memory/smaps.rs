@@ -19,6 +19,8 @@ pub mod refused {
     pub const USERFAULT: u32 = 4;
     /// A shadow stack.
     pub const SHADOW: u32 = 8;
+    /// Has a protection key.
+    pub const KEY: u32 = 16;
 }
 
 /// A path of PATH_MAX bytes, each escaped, and what stands before it.
@@ -79,6 +81,9 @@ impl Parser {
             if let Some(area) = &mut self.current {
                 if let Some(flags) = line.strip_prefix(b"VmFlags:") {
                     take_flags(area, flags);
+                } else if let Some(rest) = line.strip_prefix(b"ProtectionKey:") {
+                    let key = decimal(trim_start(rest)).map_or(0, |(key, _)| key);
+                    area.refused |= if key == 0 { 0 } else { refused::KEY };
                 } else if let Some(rest) = line.strip_prefix(b"Swap:") {
                     area.swapped = decimal(trim_start(rest)).is_some_and(|(kib, _)| kib > 0);
                 }

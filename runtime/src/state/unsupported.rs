@@ -1,0 +1,40 @@
+//! State of the whole process that is not carried, refused by name before anything is written.
+
+use crate::error::{Result, fail};
+use crate::sys::{process, thread};
+use crate::{config, quiesce};
+
+/// The seccomp mode (PR_GET_SECCOMP): 0 none, 2 filters. A filter that forbids the question kills
+/// who asks, or answers with an error, which only a mode can do.
+#[must_use]
+pub fn seccomp() -> u32 {
+    const PR_GET_SECCOMP: u32 = 21;
+    process::control(PR_GET_SECCOMP, 0, 0).map_or(2, |mode| mode as u32)
+}
+
+/// Refuses what the process has of it. `others` are the threads beside the caller.
+pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
+    const PR_GET_MDWE: u32 = 66;
+    const KCMP_FILES: u32 = 2;
+    const KCMP_FS: u32 = 3;
+    if seccomp() != config::with(|c| c.seccomp) {
+        fail!("seccomp filter of the program's own: not carried");
+    }
+    // Kernels before 6.3 do not have it.
+    if process::control(PR_GET_MDWE, 0, 0).unwrap_or(0) != 0 {
+        fail!("memory that may not be made executable (PR_SET_MDWE): not carried");
+    }
+    if process::has_descriptor_table() {
+        fail!("local descriptor table: not carried");
+    }
+    let own = thread::id();
+    for tid in others.records().map(|record| record.tid) {
+        // Without kcmp(2) there is no telling; threads hardly ever unshare.
+        for (kind, what) in [(KCMP_FILES, "descriptors"), (KCMP_FS, "working directory")] {
+            if thread::share(own, tid, kind) == Ok(false) {
+                fail!("thread {tid} with {what} of its own: not carried");
+            }
+        }
+    }
+    Ok(())
+}
