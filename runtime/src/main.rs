@@ -9,12 +9,10 @@
 use ckpt_runtime as _;
 
 /// `core` was built to unwind and names this; nothing here unwinds.
-// SAFETY: the name is reserved for exactly this purpose and defined once.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
 /// Likewise.
-// SAFETY: as above.
 #[unsafe(no_mangle)]
 extern "C" fn _Unwind_Resume() {}
 
