@@ -50,12 +50,10 @@ fn counts_and_lengths() -> Result<()> {
         assert!(there > 0, "the good image has no {name}");
         let not = format!("section {name} does not decode");
         let many = format!("too many {name}");
-        let few = "impossible value: number of signal actions";
-        let less = if kind == kind::ACTIONS { few } else { &not };
         cases.refused(
             &format!("{name}: one less"),
             &with_count(there - 1).build(),
-            less,
+            &not,
         );
         cases.refused(&format!("{name}: none"), &with_count(0).build(), &not);
         let more = if there < limit { &not } else { &many };
