@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::image::input::Image;
 use crate::sys::mm;
 use crate::util::arena::Arena;
+use crate::util::sort::sort;
 
 /// Most words that are looked at more closely; a program that holds more locks than that, or whose
 /// data look so, keeps the old ids in the rest, which is told.
@@ -52,7 +53,7 @@ impl<'a> Owners<'a> {
         for (slot, thread) in this.then.iter_mut().zip(threads()) {
             *slot = thread.tid;
         }
-        this.then.sort_unstable();
+        sort(this.then);
         Ok(this)
     }
 

@@ -74,8 +74,9 @@ impl Arena {
 
     /// Zeroed bytes, aligned to `align` (a power of two, at most a page).
     #[expect(clippy::mut_from_ref, reason = "every call hands out other bytes")]
+    #[inline(never)]
     pub fn bytes(&self, len: usize, align: usize) -> Result<&mut [u8]> {
-        let start = self.used.get().next_multiple_of(align);
+        let start = (self.used.get() + align - 1) & !(align - 1);
         let end = start.saturating_add(len);
         if end > self.len {
             fail!(
@@ -101,12 +102,7 @@ impl Arena {
     /// `count` records, all bytes zero.
     #[expect(clippy::mut_from_ref, reason = "every call hands out other bytes")]
     pub fn records<T: Plain>(&self, count: usize) -> Result<&mut [T]> {
-        let Some(len) = count.checked_mul(size_of::<T>()) else {
-            fail!(
-                "the checkpoint's own memory is used up ({} bytes)",
-                self.len
-            );
-        };
+        let len = count.saturating_mul(size_of::<T>());
         let bytes = self.bytes(len, align_of::<T>())?;
         let place = bytes.as_mut_ptr().cast::<T>();
         // SAFETY: aligned and long enough as just asked; zeroes are a valid `T` by `Plain`.

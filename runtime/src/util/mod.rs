@@ -5,4 +5,5 @@ pub mod cell;
 pub mod crc;
 pub mod list;
 pub mod own;
+pub mod sort;
 pub mod text;

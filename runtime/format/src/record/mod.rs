@@ -55,6 +55,13 @@ impl<'a> Rest<'a> {
         Ok(rest)
     }
 
+    #[inline(never)]
+    fn known(bytes: &'a [u8]) -> Self {
+        let mut reader = Reader::new("", bytes);
+        let left = reader.take();
+        Self { reader, left }
+    }
+
     /// What has been read so far was there; after the last record nothing may follow.
     fn check(&self) -> Result<(), DecodeError> {
         if self.left == 0 {
@@ -122,10 +129,8 @@ impl<'a, T: Field<'a>> Known<'a, T> {
     /// Starts reading.
     #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
-        let mut reader = Reader::new("", bytes);
-        let left = reader.take();
         Self {
-            rest: Rest { reader, left },
+            rest: Rest::known(bytes),
             item: core::marker::PhantomData,
         }
     }
