@@ -76,6 +76,9 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         &["descriptor 7: ", "userfaultfd"],
     ),
     ("refuse/tasks", "child", &["child"]),
+    ("refuse/whole", "seccomp", &["seccomp filter of the program's own"]),
+    ("refuse/whole", "mdwe", &["PR_SET_MDWE"]),
+    ("refuse/whole", "aio", &["asynchronous I/O context"]),
 ];
 
 fn main() {
