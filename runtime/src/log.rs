@@ -41,10 +41,11 @@ pub fn line(level: Level, args: fmt::Arguments<'_>) {
         return;
     }
     let mut text = Text::<1100>::new();
-    text.push_fmt(format_args!(
-        "ckpt: {}{args}",
-        if level == Level::Error { "error: " } else { "" }
-    ));
+    text.push(b"ckpt: ");
+    if level == Level::Error {
+        text.push(b"error: ");
+    }
+    text.push_fmt(args);
     text.push(b"\n");
     let opened = if file.as_bytes().is_empty() {
         None

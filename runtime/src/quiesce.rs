@@ -386,6 +386,6 @@ fn cannot_stop(tid: u32) -> Error {
         "thread {tid} ({}) cannot be stopped within {} s: state {}",
         Show(comm),
         PATIENCE / 1000,
-        char::from(state_of(tid))
+        Show(&[state_of(tid)])
     ))
 }

@@ -14,7 +14,7 @@ use crate::sys::signal::{self, Info};
 use crate::sys::{fs, mm, process, thread};
 use crate::trigger::REQUEST_SIGNAL;
 use crate::util::own;
-use crate::util::text::{PathText, ShortText, Text, decimal, trim_start};
+use crate::util::text::{PathText, ShortText, Show, Text, decimal, trim_start};
 use crate::{error, log};
 
 /// Bytes shared: the head, then text.
@@ -300,11 +300,11 @@ fn wait(pid: u32, shared: &Shared) -> Result<PathText> {
             && process::ticks() - begin > PATIENCE
             && shared.move_on(state::NEW, state::CANCELLED)
         {
-            let why = match state {
+            let why = Show::text(match state {
                 b'T' | b't' => "it is stopped",
                 b'D' => "it is in uninterruptible sleep",
                 _ => "it blocks or ignores requests",
-            };
+            });
             fail!(
                 "process {pid} did not answer within {} s: {why}",
                 PATIENCE / 1000

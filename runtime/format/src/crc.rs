@@ -6,14 +6,16 @@
 
 const POLY: u32 = 0x82f6_3b78;
 
-const TABLE: [u32; 256] = {
-    let mut table = [0u32; 256];
+/// By half a byte: a table by the byte is twice as fast and takes a kibibyte of every program. What
+/// there is much of, pages, is not summed with it where the processor can.
+const TABLE: [u32; 16] = {
+    let mut table = [0u32; 16];
     let mut rest: &mut [u32] = &mut table;
     let mut n: u32 = 0;
     while let [first, tail @ ..] = rest {
         let mut c = n;
         let mut k = 0u8;
-        while k < 8 {
+        while k < 4 {
             c = if c & 1 == 1 { (c >> 1) ^ POLY } else { c >> 1 };
             k = k.saturating_add(1);
         }
@@ -27,11 +29,13 @@ const TABLE: [u32; 256] = {
 /// Takes `data` into a running state; start with `!0` and invert at the end.
 #[must_use]
 pub fn update(state: u32, data: &[u8]) -> u32 {
-    data.iter().fold(state, |c, &byte| {
+    let half = |c: u32| {
         let [low, ..] = c.to_le_bytes();
-        let entry = TABLE.get(usize::from(low ^ byte)).copied().unwrap_or(0);
-        (c >> 8) ^ entry
-    })
+        let entry = TABLE.get(usize::from(low & 15)).copied().unwrap_or(0);
+        (c >> 4) ^ entry
+    };
+    data.iter()
+        .fold(state, |c, &byte| half(half(c ^ u32::from(byte))))
 }
 
 /// The checksum of `data`.

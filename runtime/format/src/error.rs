@@ -37,19 +37,23 @@ pub enum DecodeError {
 
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooShort => f.write_str("too short to be an image"),
-            Self::Magic => f.write_str("not an image (magic number)"),
-            Self::Version(found, read) => write!(
-                f,
-                "image format {found} is not supported, this program reads format {read}"
-            ),
-            Self::Checksum(part) => write!(f, "checksum of the {part} does not match"),
-            Self::Length => f.write_str("truncated or extended: length differs from the header's"),
-            Self::Header(field) => write!(f, "unsupported value in header field {field}"),
-            Self::Table => {
-                f.write_str("section table is out of bounds, out of order or leaves gaps")
+        // Texts are written as they are: formatting them with `{}` would take the code for
+        // widths and fills along.
+        let mut all = |texts: &[&str]| texts.iter().try_for_each(|text| f.write_str(text));
+        match *self {
+            Self::TooShort => all(&["too short to be an image"]),
+            Self::Magic => all(&["not an image (magic number)"]),
+            Self::Version(found, read) => {
+                let [found, read] = [found, read].map(u32::from);
+                write!(
+                    f,
+                    "image format {found} is not supported, this program reads format {read}"
+                )
             }
+            Self::Checksum(part) => all(&["checksum of the ", part, " does not match"]),
+            Self::Length => all(&["truncated or extended: length differs from the header's"]),
+            Self::Header(field) => all(&["unsupported value in header field ", field]),
+            Self::Table => all(&["section table is out of bounds, out of order or leaves gaps"]),
             Self::UnknownSection(kind) => {
                 write!(
                     f,
@@ -62,11 +66,11 @@ impl fmt::Display for DecodeError {
                     "section {kind} has an unknown version: made by a newer version"
                 )
             }
-            Self::Missing(name) => write!(f, "section {name} is missing"),
+            Self::Missing(name) => all(&["section ", name, " is missing"]),
             Self::Twice(kind) => write!(f, "section {kind} occurs twice"),
-            Self::Record(name) => write!(f, "section {name} does not decode"),
-            Self::Value(what) => write!(f, "impossible value: {what}"),
-            Self::Limit(what) => write!(f, "too many {what}"),
+            Self::Record(name) => all(&["section ", name, " does not decode"]),
+            Self::Value(what) => all(&["impossible value: ", what]),
+            Self::Limit(what) => all(&["too many ", what]),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::sys::signal;
 use crate::util::arena::Arena;
 use crate::util::crc::PageCrc;
 use crate::util::list::List;
-use crate::util::text::PathText;
+use crate::util::text::{PathText, Show};
 
 const PAGE: usize = 4096;
 /// Bytes gathered for one write: small enough to stay in a second-level cache between the
@@ -280,7 +280,10 @@ impl<'a> Output<'a> {
     /// The part of [`Output::section`] that is the same for all of them.
     fn close(&mut self, kind: u32, section: Writer<'_>) -> Result<()> {
         let Some(bytes) = section.finish() else {
-            fail!("section {} is longer than foreseen", toc::name(kind));
+            fail!(
+                "section {} is longer than foreseen",
+                Show::text(toc::name(kind))
+            );
         };
         self.entry(kind, self.end, bytes.len() as u64, crc32c(bytes))?;
         self.put(bytes)

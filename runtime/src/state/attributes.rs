@@ -161,7 +161,7 @@ pub fn restore(attributes: &Attributes<'_>) -> Result<()> {
 fn switch(option: u32, value: u32, what: &str) -> Result<()> {
     process::control(option, value as usize, 0)
         .map(drop)
-        .or_fail(format_args!("cannot set {what}"))
+        .or_fail(format_args!("cannot set {}", Show::text(what)))
 }
 
 /// Sets what could: the personality (READ_IMPLIES_EXEC changes what mmap(2) does), the limits, and

@@ -220,7 +220,7 @@ fn place_on_cpus(record: &Thread) {
     {
         crate::log::info!(
             "I/O priority {:#x} is not permitted here",
-            record.io_priority
+            u64::from(record.io_priority)
         );
     }
 }

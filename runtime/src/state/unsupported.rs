@@ -2,6 +2,7 @@
 
 use crate::error::{Result, fail};
 use crate::sys::{process, thread};
+use crate::util::text::Show;
 use crate::{config, quiesce};
 
 /// The seccomp mode (PR_GET_SECCOMP): 0 none, 2 filters. A filter that forbids the question kills
@@ -32,6 +33,7 @@ pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
         // Without kcmp(2) there is no telling; threads hardly ever unshare.
         for (kind, what) in [(KCMP_FILES, "descriptors"), (KCMP_FS, "working directory")] {
             if thread::share(own, tid, kind) == Ok(false) {
+                let what = Show::text(what);
                 fail!("thread {tid} with {what} of its own: not carried");
             }
         }

@@ -146,6 +146,14 @@ impl<const N: usize> fmt::Debug for Text<N> {
 #[derive(Clone, Copy, Debug)]
 pub struct Show<'a>(pub &'a [u8]);
 
+impl<'a> Show<'a> {
+    /// Text of the runtime's own: `str` itself formats with widths and fills, whose code is long.
+    #[must_use]
+    pub const fn text(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+}
+
 impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {

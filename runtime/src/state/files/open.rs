@@ -224,7 +224,7 @@ fn set_position(file: &File<'_>, place: i32) -> Result<()> {
         fs::seek(place, file.pos, SEEK_SET).or_fail(format_args!(
             "{}: cannot go to position {}",
             Show(file.path),
-            file.pos
+            file.pos as u64
         ))?;
     }
     Ok(())

@@ -52,6 +52,7 @@ fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
         (refused::KEY, "memory with a protection key"),
     ] {
         if area.refused & bit != 0 {
+            let what = Show::text(what);
             fail!("mapping {start:x}-{end:x}: {what}: not carried");
         }
     }
@@ -120,6 +121,7 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
                 (b"/secretmem", "secret memory"),
             ] {
                 if name.starts_with(prefix) {
+                    let what = Show::text(what);
                     fail!("mapping {start:x}-{end:x}: {what} {shown}: not carried");
                 }
             }

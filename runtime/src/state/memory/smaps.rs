@@ -7,7 +7,7 @@ use crate::error::{Context, Result, fail};
 use crate::sys::fs;
 use crate::util::list::List;
 use crate::util::own;
-use crate::util::text::{decimal, hexadecimal, trim_start};
+use crate::util::text::{Words, decimal, hexadecimal, trim_start};
 
 /// Bits of [`Area::refused`].
 pub mod refused {
@@ -187,28 +187,14 @@ fn head(line: &[u8]) -> Option<(Area, &[u8])> {
     Some((area, trim_start(rest)))
 }
 
-/// The letters are those of show_smap_vma_flags (fs/proc/task_mmu.c).
+/// Letters of the `vma_flag` bits, from the lowest on, as show_smap_vma_flags (fs/proc/task_mmu.c)
+/// has them.
+const LETTERS: Words = Words("gd nr lo lf dc wf dd mg hg nh sr rr dp sl mw ht");
+const _: () = assert!(flag::GROWSDOWN == 1 && flag::HUGETLB == 1 << 15);
+
 fn take_flags(area: &mut Area, flags: &[u8]) {
     for word in flags.split(|&b| b == b' ') {
-        area.flags |= match word {
-            b"gd" => flag::GROWSDOWN,
-            b"nr" => flag::NORESERVE,
-            b"lo" => flag::LOCKED,
-            b"lf" => flag::LOCK_ON_FAULT,
-            b"dc" => flag::DONTFORK,
-            b"wf" => flag::WIPEONFORK,
-            b"dd" => flag::DONTDUMP,
-            b"mg" => flag::MERGEABLE,
-            b"hg" => flag::HUGEPAGE,
-            b"nh" => flag::NOHUGEPAGE,
-            b"sr" => flag::SEQUENTIAL,
-            b"rr" => flag::RANDOM,
-            b"dp" => flag::DROPPABLE,
-            b"sl" => flag::SEALED,
-            b"mw" => flag::MAYWRITE,
-            b"ht" => flag::HUGETLB,
-            _ => 0,
-        };
+        area.flags |= LETTERS.position(word).map_or(0, |bit| 1 << bit);
         area.refused |= match word {
             b"pf" | b"io" => refused::DEVICE,
             b"ht" => refused::HUGETLB,
