@@ -76,9 +76,13 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         &["descriptor 7: ", "userfaultfd"],
     ),
     ("refuse/tasks", "child", &["child"]),
-    ("refuse/whole", "seccomp", &["seccomp filter of the program's own"]),
-    ("refuse/whole", "mdwe", &["PR_SET_MDWE"]),
-    ("refuse/whole", "aio", &["asynchronous I/O context"]),
+    (
+        "refuse/whole",
+        "seccomp",
+        &["seccomp filter of the program's own"],
+    ),
+    ("refuse/whole", "mdwe", &["may not be made executable"]),
+    ("refuse/whole", "aio", &["asynchronous i/o context"]),
 ];
 
 fn main() {
