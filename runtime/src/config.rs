@@ -1,13 +1,11 @@
 //! What was asked for, at patch time and in the environment; read once, at start.
 
-use core::ffi::CStr;
-
 use ckpt_format::handoff;
 
 use crate::log::Level;
 use crate::sys::fs;
 use crate::util::cell::Global;
-use crate::util::text::{PathText, Show, Text, Words, decimal};
+use crate::util::text::{PathText, Show, Text, Words, after, decimal, find, until_nul};
 
 /// The longest path, without its NUL.
 const PATH: usize = 4095;
@@ -97,8 +95,7 @@ fn word<const N: usize>(block: &[u8], at: usize) -> [u8; N] {
 fn name(block: &[u8], at: usize) -> &[u8] {
     block
         .get(at..at + handoff::FLAG_NAME_MAX)
-        .and_then(|field| CStr::from_bytes_until_nul(field).ok())
-        .map_or(&[], CStr::to_bytes)
+        .map_or(&[], until_nul)
 }
 
 /// The two reserved first arguments.
@@ -120,6 +117,7 @@ pub fn addresses(block: &[u8]) -> (usize, usize) {
 }
 
 /// Takes what was set at patch time.
+#[inline(never)]
 pub fn take_handoff(at: usize, block: &[u8]) {
     with(|c| {
         c.handoff = at;
@@ -158,11 +156,12 @@ impl<'a> Place<'a> {
 
     /// Takes one variable of the environment; others than ours are left alone. What makes no sense
     /// is told and not used: a misspelt setting must not pass for a chosen one.
+    #[inline(never)]
     pub fn take_variable(&mut self, variable: &'a [u8]) {
-        let Some(rest) = variable.strip_prefix(b"CKPT_") else {
+        let Some(rest) = after(variable, b"CKPT_") else {
             return;
         };
-        let Some(split) = rest.iter().position(|&b| b == b'=') else {
+        let Some(split) = find(rest, b'=') else {
             return;
         };
         let (key, value) = rest.split_at(split);
@@ -260,7 +259,7 @@ pub fn parse_signal(text: &[u8]) -> Option<u32> {
     if text == b"none" {
         return Some(0);
     }
-    let bare = text.strip_prefix(b"SIG").unwrap_or(text);
+    let bare = after(text, b"SIG").unwrap_or(text);
     let whole = |digits: &[u8]| {
         decimal(digits)
             .filter(|(_, rest)| rest.is_empty())
@@ -268,18 +267,18 @@ pub fn parse_signal(text: &[u8]) -> Option<u32> {
     };
     let number = if let Some(at) = NAMES.position(bare) {
         at as u64 + 1
-    } else if let Some(more) = bare.strip_prefix(b"RTMIN") {
+    } else if let Some(more) = after(bare, b"RTMIN") {
         RTMIN
             + if more.is_empty() {
                 0
             } else {
-                whole(more.strip_prefix(b"+")?)?
+                whole(after(more, b"+")?)?
             }
-    } else if let Some(less) = bare.strip_prefix(b"RTMAX") {
+    } else if let Some(less) = after(bare, b"RTMAX") {
         RTMAX.checked_sub(if less.is_empty() {
             0
         } else {
-            whole(less.strip_prefix(b"-")?)?
+            whole(after(less, b"-")?)?
         })?
     } else {
         whole(bare)?

@@ -8,6 +8,7 @@ use ckpt_format::handoff;
 use crate::arch::entry::{extent, relocate};
 use crate::state::{files, unsupported};
 use crate::sys::{mm, process};
+use crate::util::text::find_last;
 use crate::{config, request, restore, trigger};
 
 /// Called by the entry stub; tells where the program's own entry is.
@@ -154,7 +155,7 @@ impl InitialStack {
             // SAFETY: the kernel put the path that was executed there.
             unsafe { CStr::from_ptr(place as *const core::ffi::c_char) }.to_bytes()
         });
-        let name = name.rsplit(|&b| b == b'/').next().unwrap_or(b"");
+        let name = find_last(name, b'/').map_or(name, |at| name.get(at + 1..).unwrap_or(b""));
         place.settle(name);
         let seccomp = unsupported::seccomp();
         let strings = self.strings();

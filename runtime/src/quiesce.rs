@@ -31,7 +31,7 @@ use crate::sys::{Errno, fs, process, thread};
 use crate::util::arena::Arena;
 use crate::util::cell::Global;
 use crate::util::list::List;
-use crate::util::text::{Show, Text, decimal};
+use crate::util::text::{Show, Text, after, decimal, find_last};
 use crate::{config, step, trigger};
 
 use slot::{Slot, state};
@@ -348,7 +348,7 @@ impl Call {
         let mut fields = text.split(|&b| b == b' ' || b == b'\n');
         let mut count = 0;
         for (word, field) in call.words.iter_mut().zip(&mut fields) {
-            let digits = field.strip_prefix(b"0x");
+            let digits = after(field, b"0x");
             let number = match digits {
                 Some(hex) => crate::util::text::hexadecimal(hex),
                 None => decimal(field),
@@ -374,7 +374,7 @@ fn state_of(tid: u32) -> u8 {
     let name = Text::<64>::format(format_args!("/proc/self/task/{tid}/stat"));
     let mut text = [0; 256];
     let text = fs::glance(name.as_c(), &mut text);
-    let after = text.iter().rposition(|&b| b == b')').map_or(0, |n| n + 2);
+    let after = find_last(text, b')').map_or(0, |n| n + 2);
     text.get(after).copied().unwrap_or(b'X')
 }
 

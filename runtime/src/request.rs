@@ -14,7 +14,7 @@ use crate::sys::signal::{self, Info};
 use crate::sys::{fs, mm, process, thread};
 use crate::trigger::REQUEST_SIGNAL;
 use crate::util::own;
-use crate::util::text::{PathText, ShortText, Show, Text, decimal, trim_start};
+use crate::util::text::{PathText, ShortText, Show, Text, decimal, hexadecimal, labelled};
 use crate::{error, log};
 
 /// Bytes shared: the head, then text.
@@ -338,12 +338,8 @@ impl Status {
         let len = fs::read_at(file.number(), &mut buffer, 0)
             .or_fail(format_args!("cannot read the status of process {pid}"))?;
         let text = buffer.get(..len).unwrap_or(&[]);
-        let field = |name: &[u8]| {
-            text.split(|&b| b == b'\n')
-                .find_map(|line| line.strip_prefix(name))
-                .map_or(&[][..], trim_start)
-        };
-        let caught = crate::util::text::hexadecimal(field(b"SigCgt:")).map_or(0, |(set, _)| set);
+        let field = |name: &[u8]| labelled(text, name).unwrap_or(&[]);
+        let caught = hexadecimal(field(b"SigCgt:")).map_or(0, |(set, _)| set);
         let first = |name: &[u8]| decimal(field(name)).map_or(0, |(n, _)| n as u32);
         Ok(Self {
             state: field(b"State:").first().copied().unwrap_or(b'X'),

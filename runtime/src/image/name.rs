@@ -3,7 +3,7 @@
 use crate::config::{self, Config};
 use crate::error::{Result, fail};
 use crate::sys::process;
-use crate::util::text::{PathText, Show, Text};
+use crate::util::text::{PathText, Show, Text, until_nul};
 
 /// The pattern with its escapes filled in, absolute.
 ///
@@ -62,9 +62,7 @@ fn fill(config: &Config, sequence: u32) -> Result<PathText> {
 pub fn host() -> Text<66> {
     let mut text = Text::new();
     if let Ok(names) = process::names() {
-        for byte in names.nodename.iter().take_while(|&&b| b != 0) {
-            text.push(&[*byte]);
-        }
+        text.push(until_nul(&names.nodename));
     }
     text
 }

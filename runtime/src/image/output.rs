@@ -19,7 +19,7 @@ use crate::sys::signal;
 use crate::util::arena::Arena;
 use crate::util::crc::PageCrc;
 use crate::util::list::List;
-use crate::util::text::{PathText, Show};
+use crate::util::text::{PathText, Show, find_last};
 
 const PAGE: usize = 4096;
 /// Bytes gathered for one write: small enough to stay in a second-level cache between the
@@ -408,7 +408,7 @@ fn advance(mut pieces: &mut [Piece], mut n: usize) -> &mut [Piece] {
 /// Makes the name itself durable.
 fn sync_folder(path: &PathText) -> Result<()> {
     let bytes = path.as_bytes();
-    let cut = bytes.iter().rposition(|&b| b == b'/').map_or(0, |n| n + 1);
+    let cut = find_last(bytes, b'/').map_or(0, |n| n + 1);
     let mut folder = PathText::new();
     folder.push(bytes.get(..cut).unwrap_or(b"."));
     let fd = fs::open(folder.as_c(), fs::O_RDONLY | fs::O_DIRECTORY, 0);

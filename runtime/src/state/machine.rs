@@ -7,7 +7,7 @@ use crate::error::{Result, fail};
 use crate::image::name;
 use crate::sys::process;
 use crate::util::arena::Arena;
-use crate::util::text::{Show, decimal, trim_start};
+use crate::util::text::{Show, decimal, find, split, trim_start, until_nul};
 
 /// Bits of each word of [`CPUID_LEAVES`] that tell of instructions which a program may have
 /// chosen at its start, with their names: bit and name, separated by blanks, words by semicolons.
@@ -49,9 +49,7 @@ pub fn collect(arena: &Arena) -> Result<Machine<'_>> {
 fn release() -> crate::util::text::Text<66> {
     let mut text = crate::util::text::Text::new();
     if let Ok(names) = process::names() {
-        for byte in names.release.iter().take_while(|&&b| b != 0) {
-            text.push(&[*byte]);
-        }
+        text.push(until_nul(&names.release));
     }
     text
 }
@@ -65,12 +63,12 @@ fn keep<'a>(arena: &'a Arena, text: &[u8]) -> Result<&'a [u8]> {
 /// Refuses an image that needs what this processor lacks.
 pub fn check(image: &Machine<'_>, here: &Machine<'_>) -> Result<()> {
     let lacks = |then: u64, now: u64, bit: u32| then >> bit & 1 == 1 && now >> bit & 1 == 0;
-    let entries = |table: &'static str| table.as_bytes().split(|&b| b == b';');
+    let entries = |table: &'static str| split(table.as_bytes(), b';');
     let words = image.cpuid.into_iter().zip(here.cpuid);
     for ((then, now), mut rest) in words.zip(entries(FEATURES)) {
         while let Some((bit, name)) = decimal(trim_start(rest)) {
             let name = trim_start(name);
-            let end = name.iter().position(|&b| b == b' ').unwrap_or(name.len());
+            let end = find(name, b' ').unwrap_or(name.len());
             let (name, after) = name.split_at(end);
             if lacks(then, now, bit as u32) {
                 fail!("this processor lacks {}, which the image's had", Show(name));

@@ -9,9 +9,10 @@ use crate::error::{Context, Result, fail};
 use crate::sys::fs;
 use crate::sys::mm::{self, MmMap};
 use crate::util::arena::Arena;
-use crate::util::text::{decimal, trim_start};
+use crate::util::text::{decimal, find_last, split, trim_start};
 
 /// Reads the notes. `locked` is what [`lock_future`] found.
+#[inline(never)]
 pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
     if !fs::has_proc() {
         return Ok(without_proc(locked));
@@ -19,14 +20,11 @@ pub fn collect<'a>(arena: &'a Arena, locked: u32) -> Result<Mm<'a>> {
     let auxv = whole(arena, c"/proc/thread-self/auxv", limits::AUXV)?;
     let stat = whole(arena, c"/proc/thread-self/stat", 2048)?;
     // The name in parentheses may hold anything; the last one ends it.
-    let after = stat.iter().rposition(|&b| b == b')').map_or(0, |n| n + 1);
+    let after = find_last(stat, b')').map_or(0, |n| n + 1);
     let rest = stat.get(after..).unwrap_or(&[]);
     // proc(5): field 3 follows the name.
     let field = |n: usize| -> Result<u64> {
-        let text = rest
-            .split(|&b| b == b' ')
-            .filter(|t| !t.is_empty())
-            .nth(n - 3);
+        let text = split(rest, b' ').filter(|t| !t.is_empty()).nth(n - 3);
         match text.and_then(|t| decimal(trim_start(t))) {
             Some((value, _)) => Ok(value),
             None => fail!("/proc/thread-self/stat has no field {n}"),

@@ -9,7 +9,7 @@ use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::sys::{fs, process, signal, thread};
 use crate::util::list::List;
-use crate::util::text::{hexadecimal, trim_start};
+use crate::util::text::{hexadecimal, labelled};
 use crate::{config, trigger};
 
 /// SIGKILL and SIGSTOP, whose action is fixed.
@@ -104,10 +104,9 @@ fn take_all(taken: &mut List<Pending>, shared: bool) -> Result<()> {
 #[must_use]
 pub fn thread_queue() -> u64 {
     let mut text = [0; 4096];
-    fs::glance(c"/proc/thread-self/status", &mut text)
-        .split(|&b| b == b'\n')
-        .find_map(|line| line.strip_prefix(b"SigPnd:"))
-        .and_then(|rest| hexadecimal(trim_start(rest)))
+    let text = fs::glance(c"/proc/thread-self/status", &mut text);
+    labelled(text, b"SigPnd:")
+        .and_then(hexadecimal)
         .map_or(0, |(set, _)| set)
 }
 

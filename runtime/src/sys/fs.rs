@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use super::{Errno, SysResult, call, k};
+use crate::util::text::until_nul;
 
 /// Flags of open(2) used here; see there.
 pub const O_RDONLY: u32 = 0;
@@ -336,9 +337,7 @@ pub fn names(filled: &[u8]) -> impl Iterator<Item = &[u8]> {
         let len = usize::from(u16::from_le_bytes(*len));
         let (entry, tail) = rest.split_at_checked(len)?;
         rest = tail;
-        CStr::from_bytes_until_nul(entry.get(NAME..)?)
-            .ok()
-            .map(CStr::to_bytes)
+        entry.get(NAME..).map(until_nul)
     })
 }
 

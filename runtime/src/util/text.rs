@@ -1,4 +1,5 @@
 //! Text in a buffer of fixed size.
+#![expect(unsafe_code, reason = "text for system calls ends with a NUL")]
 
 use core::ffi::CStr;
 use core::fmt::{self, Write};
@@ -118,7 +119,8 @@ impl Line {
     #[must_use]
     #[inline(never)]
     pub fn as_c(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or(c"")
+        // SAFETY: `push` leaves the last byte alone, which is zero.
+        unsafe { CStr::from_ptr(self.bytes.as_ptr().cast()) }
     }
 }
 
@@ -156,20 +158,38 @@ impl<'a> Show<'a> {
 
 impl fmt::Display for Show<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            for c in chunk.valid().chars() {
-                // Control characters are below 256, both blocks of them.
-                match u8::try_from(u32::from(c)) {
-                    Ok(byte) if c.is_control() => escaped(f, byte)?,
-                    _ => f.write_char(c)?,
+        let mut rest = self.0;
+        while let [byte, tail @ ..] = rest {
+            match character(rest) {
+                Some((c, tail)) if !c.is_control() => {
+                    f.write_char(c)?;
+                    rest = tail;
                 }
-            }
-            for byte in chunk.invalid() {
-                escaped(f, *byte)?;
+                _ => {
+                    escaped(f, *byte)?;
+                    rest = tail;
+                }
             }
         }
         Ok(())
     }
+}
+
+/// The character that UTF-8 text begins with, and what follows it.
+fn character(text: &[u8]) -> Option<(char, &[u8])> {
+    let (&first, rest) = text.split_first()?;
+    let len = first.leading_ones() as usize;
+    let (more, rest) = rest.split_at_checked(len.saturating_sub(1))?;
+    let mut value = u32::from(first) & (0x7f >> len);
+    for &byte in more {
+        if byte >> 6 != 0b10 {
+            return None;
+        }
+        value = value << 6 | u32::from(byte & 0x3f);
+    }
+    // Not one that takes fewer bytes, and not the second byte of another.
+    let whole = char::from_u32(value).filter(|c| c.len_utf8() == len.max(1) && len != 1)?;
+    Some((whole, rest))
 }
 
 fn escaped(f: &mut fmt::Formatter<'_>, byte: u8) -> fmt::Result {
@@ -198,8 +218,84 @@ impl Words {
     }
 
     fn all(self) -> impl Iterator<Item = &'static [u8]> {
-        self.0.as_bytes().split(|&b| b == b' ')
+        split(self.0.as_bytes(), b' ')
     }
+}
+
+/// What follows `prefix` in a text that begins with it.
+///
+/// This and its like are `core`'s, made once instead of for every length and closure.
+#[must_use]
+#[inline(never)]
+pub fn after<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    text.strip_prefix(prefix)
+}
+
+/// What stands before `suffix` in a text that ends with it.
+#[must_use]
+#[inline(never)]
+pub fn before<'a>(text: &'a [u8], suffix: &[u8]) -> Option<&'a [u8]> {
+    text.strip_suffix(suffix)
+}
+
+/// Where a byte first occurs.
+#[must_use]
+#[inline(never)]
+pub fn find(text: &[u8], byte: u8) -> Option<usize> {
+    text.iter().position(|&b| b == byte)
+}
+
+/// Where a byte last occurs.
+#[must_use]
+#[inline(never)]
+pub fn find_last(text: &[u8], byte: u8) -> Option<usize> {
+    text.iter().rposition(|&b| b == byte)
+}
+
+/// The bytes before a NUL, or all of them.
+#[must_use]
+pub fn until_nul(text: &[u8]) -> &[u8] {
+    text.get(..find(text, 0).unwrap_or(text.len()))
+        .unwrap_or(&[])
+}
+
+/// What lies between separators, as of `slice::split`.
+#[must_use]
+pub fn split(text: &[u8], by: u8) -> Split<'_> {
+    Split {
+        rest: Some(text),
+        by,
+    }
+}
+
+/// See [`split`].
+#[derive(Clone, Debug)]
+pub struct Split<'a> {
+    rest: Option<&'a [u8]>,
+    by: u8,
+}
+
+impl<'a> Iterator for Split<'a> {
+    type Item = &'a [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        let Some((piece, tail)) = find(rest, self.by).and_then(|at| rest.split_at_checked(at))
+        else {
+            return self.rest.take();
+        };
+        self.rest = tail.get(1..);
+        Some(piece)
+    }
+}
+
+/// What follows a label on its line, without leading blanks: `State: S`.
+#[must_use]
+pub fn labelled<'a>(text: &'a [u8], label: &[u8]) -> Option<&'a [u8]> {
+    split(text, b'\n')
+        .find_map(|line| after(line, label))
+        .map(trim_start)
 }
 
 /// A decimal number at the start of `bytes`, and what follows it.

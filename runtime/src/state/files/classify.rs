@@ -8,7 +8,7 @@ use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use crate::error::{Result, fail};
 use crate::sys::fs::{self, Stat};
 use crate::sys::{process, thread};
-use crate::util::text::{PathText, Show, Text};
+use crate::util::text::{PathText, Show, Text, after, before};
 
 const PIPEFS: u64 = 0x5049_5045;
 const MQUEUE: u64 = 0x1980_0202;
@@ -83,6 +83,7 @@ impl Seen<'_> {
     }
 
     /// Decides, or refuses by name.
+    #[inline(never)]
     pub(super) fn fate(&self, streams: Streams) -> Result<Fate> {
         if self.may_be_stream() {
             let which = stream::which(self.fd, &self.stat, self.flags, streams);
@@ -153,11 +154,11 @@ impl Seen<'_> {
             Ok(DMA_BUF) => return Err(refused(self.fd, format_args!("device memory {shown}"))),
             _ => {}
         }
-        if let (Some(name), true) = (link.strip_prefix(b"/memfd:"), self.stat.st_nlink == 0) {
-            let name = name.strip_suffix(b" (deleted)").unwrap_or(name);
+        if let (Some(name), true) = (after(link, b"/memfd:"), self.stat.st_nlink == 0) {
+            let name = before(name, b" (deleted)").unwrap_or(name);
             return Err(refused(self.fd, format_args!("memory file {}", Show(name))));
         }
-        if let Some(path @ [b'/', ..]) = link.strip_suffix(b" (deleted)") {
+        if let Some(path @ [b'/', ..]) = before(link, b" (deleted)") {
             if self.stat.st_nlink > 0 && self.flags & fs::O_ACCMODE != fs::O_RDONLY {
                 // Written to a copy, it would not show under the names that are left.
                 let shown = Show(path);
@@ -190,8 +191,8 @@ fn own_proc(path: &[u8]) -> PathText {
     let mut text = PathText::new();
     let process = Text::<32>::format(format_args!("/proc/{}/", process::id()));
     let task = Text::<32>::format(format_args!("task/{}/", thread::id()));
-    match path.strip_prefix(process.as_bytes()) {
-        Some(rest) => match rest.strip_prefix(task.as_bytes()) {
+    match after(path, process.as_bytes()) {
+        Some(rest) => match after(rest, task.as_bytes()) {
             Some(rest) => {
                 text.push(b"/proc/thread-self/");
                 text.push(rest);

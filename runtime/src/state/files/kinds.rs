@@ -6,7 +6,7 @@ use super::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK};
 use crate::error::Error;
 use crate::sys::fs::{self, Stat};
 use crate::sys::socket::{self, About};
-use crate::util::text::Show;
+use crate::util::text::{Show, after, before};
 
 /// The error of a descriptor that is not carried.
 #[cold]
@@ -32,7 +32,7 @@ pub(super) fn refuse(fd: i32, stat: &Stat, link: Option<&[u8]>) -> Error {
 }
 
 fn directory(fd: i32, link: &[u8]) -> Error {
-    match link.strip_suffix(b" (deleted)") {
+    match before(link, b" (deleted)") {
         Some(path) => refused(fd, format_args!("deleted directory {}", Show(path))),
         None => refused(fd, format_args!("directory {}", Show(link))),
     }
@@ -85,10 +85,10 @@ fn socket(fd: i32) -> Error {
 
 /// What /proc calls `anon_inode:NAME`, the name often in brackets.
 fn anonymous(fd: i32, link: &[u8]) -> Error {
-    let name = link.strip_prefix(b"anon_inode:").unwrap_or(link);
+    let name = after(link, b"anon_inode:").unwrap_or(link);
     let bare = name
         .strip_prefix(b"[")
-        .and_then(|n| n.strip_suffix(b"]"))
+        .and_then(|n| before(n, b"]"))
         .unwrap_or(name);
     match bare {
         b"eventpoll" => refused(fd, format_args!("epoll")),

@@ -8,7 +8,7 @@ use super::known::Book;
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::{Errno, SysResult, fs};
-use crate::util::text::{Show, Text, decimal};
+use crate::util::text::{Show, Text, after, decimal, find_last, split};
 
 /// Last byte of a lock that reaches to the end, wherever that is.
 const END: u64 = i64::MAX as u64;
@@ -29,9 +29,9 @@ pub(super) fn collect(book: &mut Book, fd: i32, number: u32) -> Result<()> {
         }
         filled += got;
         let text = buffer.get(..filled).unwrap_or(&[]);
-        let whole = text.iter().rposition(|&b| b == b'\n').map_or(0, |n| n + 1);
-        for line in text.get(..whole).unwrap_or(&[]).split(|&b| b == b'\n') {
-            let Some(lock) = line.strip_prefix(b"lock:") else {
+        let whole = find_last(text, b'\n').map_or(0, |n| n + 1);
+        for line in split(text.get(..whole).unwrap_or(&[]), b'\n') {
+            let Some(lock) = after(line, b"lock:") else {
                 continue;
             };
             match parse(lock, number) {

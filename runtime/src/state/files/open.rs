@@ -30,6 +30,7 @@ pub struct Opened<'a> {
 
 /// Opens the files and checks them; nothing of the program is touched, and of the restoring
 /// command only the soft limit of open files.
+#[inline(never)]
 pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     let count = image.files().count();
     let places = arena.records::<i32>(count)?;
@@ -81,6 +82,7 @@ struct Opener<'a> {
 }
 
 impl Opener<'_> {
+    #[inline(never)]
     fn one(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<i32> {
         let opened = match file.kind {
             file_kind::STREAM => return self.stream(fd, file),
@@ -165,6 +167,7 @@ fn check(fd: u32, file: &File<'_>, there: &Stat) -> Result<()> {
 }
 
 /// A device without state, by its path or where it usually is.
+#[inline(never)]
 fn open_device(fd: u32, file: &File<'_>) -> Result<Fd> {
     let usual = plain_device(file.rdev).unwrap_or(file.path);
     let is_it = |path: &[u8]| {

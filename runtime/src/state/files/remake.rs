@@ -7,7 +7,7 @@ use crate::error::{Context, Error, Result};
 use crate::sys::SysResult;
 use crate::sys::fs::{self, Fd};
 use crate::util::arena::{Arena, Plain};
-use crate::util::text::{Show, Text};
+use crate::util::text::{Show, Text, find_last};
 
 /// One file, whose descriptions each open it for themselves.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +103,7 @@ pub(super) fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
 fn make(file: &File<'_>) -> SysResult<(Fd, Option<Fd>)> {
     const PRIVATE: u32 = 0o600;
     const HIDDEN: u32 = fs::O_RDWR | fs::O_TMPFILE;
-    let folder = file.path.iter().rposition(|&b| b == b'/').unwrap_or(0);
+    let folder = find_last(file.path, b'/').unwrap_or(0);
     let folder = c_path(file.path.get(..folder.max(1)).unwrap_or(b"/"));
     if file.flags & fs::O_TMPFILE == fs::O_TMPFILE {
         let flags = file.flags & !(fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC);

@@ -64,6 +64,7 @@ fn set(streams: Streams) {
 }
 
 /// Notes what the program is started with. Once, before its first instruction.
+#[inline(never)]
 pub fn note() {
     let mut all = [NONE; 3 + MORE];
     let mut slots = all.iter_mut();

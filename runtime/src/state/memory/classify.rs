@@ -7,7 +7,7 @@ use super::{Area, Source, Space};
 use crate::error::{Result, fail};
 use crate::state::files::Files;
 use crate::sys::{fs, mm};
-use crate::util::text::{PathText, Show};
+use crate::util::text::{PathText, Show, after};
 
 /// Files up to this size travel in the image even if they are only data: small tables of the C
 /// library (locales, character sets) that another host need not have.
@@ -97,7 +97,7 @@ fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
 
 /// Where the label stands in `[anon:label]`.
 fn label(name: &[u8], prefix: &[u8]) -> Option<core::ops::Range<u32>> {
-    name.strip_prefix(prefix)?.strip_suffix(b"]")?;
+    after(name, prefix)?.strip_suffix(b"]")?;
     Some(prefix.len() as u32..name.len() as u32 - 1)
 }
 

@@ -15,6 +15,7 @@ use crate::util::arena::Arena;
 /// # Safety
 ///
 /// The caller's code, stack and data are within `keep`, and it never returns to other code.
+#[inline(never)]
 pub unsafe fn clear(
     arena: &Arena,
     image: &Image<'_>,
@@ -69,6 +70,7 @@ fn insert(list: &mut [u64], used: &mut usize, start: u64, end: u64) {
 /// # Safety
 ///
 /// [`clear`] was called; no address of the image is in use.
+#[inline(never)]
 pub unsafe fn all(image: &Image<'_>, staged: &Staged<'_>) -> Result<()> {
     for (vma, &at) in image.vmas().zip(staged.at.iter()) {
         let (start, len) = (vma.start as usize, vma.len() as usize);

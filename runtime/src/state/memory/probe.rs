@@ -29,6 +29,7 @@ use crate::util::own;
 const LOWEST: usize = 1 << 16;
 
 /// All mappings of the program.
+#[inline(never)]
 pub fn read() -> Result<Space> {
     let mut probe = Probe {
         used: List::new(1 << 20)?,
@@ -109,6 +110,7 @@ fn mapping_end(start: usize, limit: usize) -> usize {
     start + fits * PAGE
 }
 
+#[inline(never)]
 fn area(start: usize, end: usize) -> Result<Area> {
     if mm::is_shared(start) {
         fail!("mapping {start:x}-{end:x}: shared memory without /proc: not carried");

@@ -7,7 +7,7 @@ use crate::error::{Context, Result, fail};
 use crate::sys::fs;
 use crate::util::list::List;
 use crate::util::own;
-use crate::util::text::{Words, decimal, hexadecimal, trim_start};
+use crate::util::text::{Words, after, decimal, find, hexadecimal, split, trim_start};
 
 /// Bits of [`Area::refused`].
 pub mod refused {
@@ -52,10 +52,7 @@ pub fn read() -> Result<Space> {
         held += got;
         let text = buffer.get(..held).unwrap_or(&[]);
         let mut used = 0;
-        while let Some(len) = text
-            .get(used..)
-            .and_then(|t| t.iter().position(|&b| b == b'\n'))
-        {
+        while let Some(len) = text.get(used..).and_then(|t| find(t, b'\n')) {
             parser.line(text.get(used..used + len).unwrap_or(&[]))?;
             used += len + 1;
         }
@@ -79,12 +76,12 @@ impl Parser {
         // Details begin with a capital letter, a mapping with its address.
         if line.first().is_some_and(u8::is_ascii_uppercase) {
             if let Some(area) = &mut self.current {
-                if let Some(flags) = line.strip_prefix(b"VmFlags:") {
+                if let Some(flags) = after(line, b"VmFlags:") {
                     take_flags(area, flags);
-                } else if let Some(rest) = line.strip_prefix(b"ProtectionKey:") {
+                } else if let Some(rest) = after(line, b"ProtectionKey:") {
                     let key = decimal(trim_start(rest)).map_or(0, |(key, _)| key);
                     area.refused |= if key == 0 { 0 } else { refused::KEY };
-                } else if let Some(rest) = line.strip_prefix(b"Swap:") {
+                } else if let Some(rest) = after(line, b"Swap:") {
                     area.swapped = decimal(trim_start(rest)).is_some_and(|(kib, _)| kib > 0);
                 }
             }
@@ -95,6 +92,7 @@ impl Parser {
     }
 
     /// `55d0c000-55d0e000 r--p 00001000 fe:00 1234    /path`
+    #[inline(never)]
     fn mapping(&mut self, line: &[u8]) -> Result<()> {
         let Some((mut area, name)) = head(line) else {
             fail!("/proc/thread-self/smaps has a line that is no mapping");
@@ -117,15 +115,17 @@ impl Parser {
         }
         let at = self.space.names.as_slice().len();
         let mut rest = name;
-        while let Some((&byte, tail)) = rest.split_first() {
+        loop {
+            let (plain, tail) = rest.split_at(find(rest, b'\\').unwrap_or(rest.len()));
+            self.space.names.append(plain)?;
             // The kernel writes a line end in a name as \012, and nothing else so (seq_path).
-            if let Some(tail) = rest.strip_prefix(b"\\012") {
-                self.space.names.push(b'\n')?;
-                rest = tail;
-            } else {
-                self.space.names.push(byte)?;
-                rest = tail;
-            }
+            let (byte, tail) = match (after(tail, b"\\012"), tail) {
+                (Some(tail), _) => (b'\n', tail),
+                (None, [byte, tail @ ..]) => (*byte, tail),
+                (None, []) => break,
+            };
+            self.space.names.push(byte)?;
+            rest = tail;
         }
         let len = self.space.names.as_slice().len() - at;
         area.name = (at as u32, len as u32);
@@ -158,12 +158,12 @@ impl Parser {
 
 fn head(line: &[u8]) -> Option<(Area, &[u8])> {
     let (start, rest) = hexadecimal(line)?;
-    let (end, rest) = hexadecimal(rest.strip_prefix(b"-")?)?;
-    let (mode, rest) = rest.strip_prefix(b" ")?.split_at_checked(4)?;
-    let (offset, rest) = hexadecimal(rest.strip_prefix(b" ")?)?;
-    let (major, rest) = hexadecimal(rest.strip_prefix(b" ")?)?;
-    let (minor, rest) = hexadecimal(rest.strip_prefix(b":")?)?;
-    let (ino, rest) = decimal(rest.strip_prefix(b" ")?)?;
+    let (end, rest) = hexadecimal(after(rest, b"-")?)?;
+    let (mode, rest) = after(rest, b" ")?.split_at_checked(4)?;
+    let (offset, rest) = hexadecimal(after(rest, b" ")?)?;
+    let (major, rest) = hexadecimal(after(rest, b" ")?)?;
+    let (minor, rest) = hexadecimal(after(rest, b":")?)?;
+    let (ino, rest) = decimal(after(rest, b" ")?)?;
     let [r, w, x, s] = mode.first_chunk::<4>()?;
     let prot = u32::from(*r == b'r') | u32::from(*w == b'w') << 1 | u32::from(*x == b'x') << 2;
     let area = Area {
@@ -193,7 +193,7 @@ const LETTERS: Words = Words("gd nr lo lf dc wf dd mg hg nh sr rr dp sl mw ht");
 const _: () = assert!(flag::GROWSDOWN == 1 && flag::HUGETLB == 1 << 15);
 
 fn take_flags(area: &mut Area, flags: &[u8]) {
-    for word in flags.split(|&b| b == b' ') {
+    for word in split(flags, b' ') {
         area.flags |= LETTERS.position(word).map_or(0, |bit| 1 << bit);
         area.refused |= match word {
             b"pf" | b"io" => refused::DEVICE,

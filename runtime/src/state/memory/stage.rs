@@ -31,6 +31,7 @@ pub struct Staged<'a> {
 }
 
 /// Maps and fills all.
+#[inline(never)]
 pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
     let count = image.vmas().count();
     let objects = image
@@ -81,6 +82,7 @@ struct Filling<'v> {
 }
 
 impl<'v> Filling<'v> {
+    #[inline(never)]
     fn map(image: &Image<'_>, vma: Vma<'v>) -> Result<Self> {
         let file = backing(&vma)?;
         let flags = if vma.kind == vma_kind::SHARED_FILE {
@@ -199,6 +201,7 @@ impl<'v> Filling<'v> {
         )
     }
 
+    #[inline(never)]
     fn finish(self) -> Result<()> {
         let (at, len) = (self.at, self.vma.len() as usize);
         if self.open {

@@ -1,5 +1,7 @@
 //! The exported functions of a vDSO image: a small ELF reader over bytes that may be anything.
 
+use crate::util::text::find;
+
 /// A vDSO's dynamic symbols.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Symbols<'a> {
@@ -68,7 +70,7 @@ impl<'a> Symbols<'a> {
                     return None;
                 }
                 let name = image.get(strings + long(image, at)? as usize..)?;
-                let len = name.iter().position(|&b| b == 0)?;
+                let len = find(name, 0)?;
                 Some((name.get(..len)?, value))
             })
     }
