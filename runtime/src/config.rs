@@ -5,12 +5,15 @@ use ckpt_format::handoff;
 use crate::log::Level;
 use crate::sys::fs;
 use crate::util::cell::Global;
-use crate::util::text::{PathText, Show, Text, Words, after, decimal, find, until_nul};
+use crate::util::text::{Show, Text, Words, after, decimal, find, until_nul};
 
 /// The longest path, without its NUL.
 const PATH: usize = 4095;
 /// Room for the log file's path with its NUL.
-const LOG_FILE: usize = 1024;
+const LOG_FILE: usize = 512;
+/// Room for where images are to go. It is part of every patched file, so it is not what the longest
+/// path would take; one that is too long is an error of the checkpoint.
+const IMAGE: usize = 1152;
 
 /// All settings.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ pub struct Config {
     /// The signal that asks for a checkpoint; zero for none.
     pub signal: u32,
     /// Folder of relative images, image pattern and the program's name, one behind the other.
-    image: PathText,
+    image: Text<IMAGE>,
     /// Where the pattern begins, and where the name does.
     parts: [usize; 2],
     /// What is told.

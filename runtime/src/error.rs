@@ -7,7 +7,7 @@ use crate::util::cell::Global;
 use crate::util::text::Text;
 
 /// Longest message; a path and what is wrong with it.
-pub const MESSAGE: usize = 1024;
+pub const MESSAGE: usize = 640;
 
 static LAST: Global<Text<MESSAGE>> = Global::new(Text::new());
 

@@ -4,7 +4,7 @@
 use crate::util::cell::Global;
 
 /// More than are ever in use at once.
-const MOST: usize = 32;
+const MOST: usize = 24;
 
 static RANGES: Global<[(usize, usize); MOST]> = Global::new([(0, 0); MOST]);
 
