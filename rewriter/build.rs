@@ -9,6 +9,10 @@ use std::process::{Command, ExitCode};
 /// The runtime's target: the gnu target with no libc linked in, since it needs no download.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// Position-independent without a libc; sequences of instructions that occur often become functions.
+const FLAGS: &str = "-C relocation-model=pic -C target-feature=+crt-static \
+                     -C llvm-args=-enable-machine-outliner=always";
+
 /// Beginnings of the names of variables that are not handed on, and of those that are all the same.
 const CLEARED: [&str; 9] = [
     "CARGO",
@@ -69,10 +73,7 @@ fn main() -> ExitCode {
         }
     }
     // With --target these reach the runtime only, not its build script.
-    cargo.env(
-        "RUSTFLAGS",
-        "-C relocation-model=pic -C target-feature=+crt-static",
-    );
+    cargo.env("RUSTFLAGS", FLAGS);
     let status = cargo.status().expect("cargo can be started");
     if !status.success() {
         println!("cargo::error=the runtime does not build");

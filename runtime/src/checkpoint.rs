@@ -76,26 +76,15 @@ fn write(
     let guards = memory::dump::all(&space, &arena, &mut out)?;
     files.write_contents(&arena, &mut out)?;
     out.end_pages()?;
-    let guards = guards.as_slice();
-    out.section(kind::GUARDS, 4 + guards.len() * 16, |w| {
-        w.put(&(guards.len() as u32));
-        guards.iter().for_each(|g| w.put(g));
-    })?;
+    out.list(kind::GUARDS, guards.as_slice())?;
     out.section(kind::VMAS, space.bound(), |w| space.encode(w))?;
     out.section(kind::VDSO, vdso.bytes.len() + 64, |w| w.put(&vdso))?;
     out.section(kind::MM, notes.auxv.len() + 128, |w| w.put(&notes))?;
     out.section(kind::MACHINE, 1024, |w| w.put(&machine))?;
     out.section(kind::PROGRAM, 8192, |w| w.put(&program))?;
     out.section(kind::ATTRIBUTES, 8192, |w| w.put(&attributes))?;
-    out.section(kind::ACTIONS, 4 + 64 * 32, |w| {
-        w.put(&64u32);
-        actions.iter().for_each(|a| w.put(a));
-    })?;
-    let pending = pending.as_slice();
-    out.section(kind::PENDING, 4 + pending.len() * 132, |w| {
-        w.put(&(pending.len() as u32));
-        pending.iter().for_each(|p| w.put(p));
-    })?;
+    out.list(kind::ACTIONS, &actions)?;
+    out.list(kind::PENDING, pending.as_slice())?;
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
     let (files_bound, descriptors_bound) = files.bounds();
     out.section(kind::FILES, files_bound, |w| files.encode_files(w))?;

@@ -51,11 +51,6 @@ impl<'a> Sections<'a> {
             .unwrap_or(&[])
     }
 
-    /// The one record of a section.
-    pub fn single<T: Field<'a>>(&self, kind: u32) -> Checked<T> {
-        record::single(toc::name(kind), self.bytes(kind))
-    }
-
     /// The records of a section.
     pub fn list<T: Field<'a>>(&self, kind: u32, limit: u32) -> Checked<List<'a, T>> {
         List::new(toc::name(kind), self.bytes(kind), limit)
@@ -73,13 +68,12 @@ impl<'a> Sections<'a> {
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
         self.decodes::<record::Pending>(kind::PENDING, limits::PENDING)?;
-        self.single::<record::Program<'_>>(kind::PROGRAM)?.check()?;
-        self.single::<record::Machine<'_>>(kind::MACHINE)?.check()?;
-        self.single::<record::Mm<'_>>(kind::MM)?.check()?;
-        self.single::<record::Vdso<'_>>(kind::VDSO)?.check()?;
-        self.single::<record::Attributes<'_>>(kind::ATTRIBUTES)?
-            .check()?;
-        self.single::<record::Timers>(kind::TIMERS)?.check()?;
+        self.one(kind::PROGRAM, record::Program::check)?;
+        self.one(kind::MACHINE, record::Machine::check)?;
+        self.one(kind::MM, record::Mm::check)?;
+        self.one(kind::VDSO, record::Vdso::check)?;
+        self.one(kind::ATTRIBUTES, record::Attributes::check)?;
+        self.one(kind::TIMERS, record::Timers::check)?;
         let objects = self.mappings()?;
         let of_memory = self.runs()?;
         self.guards()?;
@@ -94,6 +88,14 @@ impl<'a> Sections<'a> {
         }
         self.threads()?;
         self.signals()
+    }
+
+    /// A section is one record, which keeps its own rules.
+    fn one<T: Field<'a>>(&self, kind: u32, check: impl FnOnce(&T) -> Checked) -> Checked {
+        let mut r = Reader::new(toc::name(kind), self.bytes(kind));
+        let record = T::take(&mut r);
+        r.finish()?;
+        check(&record)
     }
 
     /// The records of a section all decode, and there is nothing but them in it.
@@ -138,7 +140,7 @@ impl<'a> Sections<'a> {
     /// Mappings one by one, against each other and against the vDSO; tells how many shared objects
     /// there are.
     fn mappings(&self) -> Checked<u32> {
-        let (from, to) = self.single::<record::Vdso<'_>>(kind::VDSO)?.range();
+        let (from, to) = self.record::<record::Vdso<'_>>(kind::VDSO).range();
         let mut floor = 0;
         let mut objects: u32 = 0;
         for vma in self.vmas() {
@@ -256,7 +258,7 @@ impl<'a> Sections<'a> {
 
     fn threads(&self) -> Checked {
         let space = Space::index(self);
-        let program = self.single::<record::Program<'_>>(kind::PROGRAM)?;
+        let program = self.record::<record::Program<'_>>(kind::PROGRAM);
         let threads = self.known::<record::Thread>(kind::THREADS);
         if threads.left() == 0 {
             return Err(DecodeError::Value("no thread"));

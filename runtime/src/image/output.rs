@@ -4,7 +4,7 @@
 //! or a kill at any moment leaves an earlier image of the name as it was.
 #![expect(unsafe_code, reason = "reads the program's memory")]
 
-use ckpt_format::codec::Writer;
+use ckpt_format::codec::{Field, Writer};
 use ckpt_format::crc::crc32c;
 use ckpt_format::header::{self, Header};
 use ckpt_format::limits;
@@ -247,22 +247,16 @@ impl<'a> Output<'a> {
         self.flush()?;
         self.end = PAGES_AT + self.pages;
         self.entry(kind::PAGES, PAGES_AT, self.pages, 0)?;
-        let runs = core::mem::replace(&mut self.runs, List::new(1)?);
-        let count = runs.as_slice().len();
-        self.section(kind::RUNS, 4 + count * 16, |w| {
-            w.put(&(count as u32));
-            for run in runs.as_slice() {
-                w.put(run);
-            }
-        })?;
-        let contents = core::mem::replace(&mut self.contents, List::new(1)?);
-        let count = contents.as_slice().len();
-        self.section(kind::CONTENTS, 4 + count * 24, |w| {
-            w.put(&(count as u32));
-            for content in contents.as_slice() {
-                w.put(content);
-            }
-        })
+        let runs = written(self.arena, self.runs.as_slice())?;
+        self.close(kind::RUNS, runs)?;
+        let contents = written(self.arena, self.contents.as_slice())?;
+        self.close(kind::CONTENTS, contents)
+    }
+
+    /// Writes a section of many records.
+    pub fn list<'b, T: Field<'b>>(&mut self, kind: u32, records: &[T]) -> Result<()> {
+        let section = written(self.arena, records)?;
+        self.close(kind, section)
     }
 
     /// Writes a section of at most `most` bytes.
@@ -376,6 +370,16 @@ impl Drop for Output<'_> {
             }
         }
     }
+}
+
+/// Number of records, then the records, each of the same size.
+fn written<'a, 'b, T: Field<'b>>(arena: &'a Arena, records: &[T]) -> Result<Writer<'a>> {
+    let mut w = Writer::new(arena.bytes(4 + records.len() * T::SIZE, 8)?);
+    w.put(&(records.len() as u32));
+    for record in records {
+        w.put(record);
+    }
+    Ok(w)
 }
 
 /// # Safety

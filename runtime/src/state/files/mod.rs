@@ -25,6 +25,7 @@ pub use stream::note as note_streams;
 use crate::error::Result;
 use crate::image::output::Output;
 use crate::util::arena::Arena;
+use crate::util::text::Words;
 
 /// fcntl(2) commands.
 const F_GETFD: u32 = 1;
@@ -54,16 +55,10 @@ const S_IFSOCK: u32 = 0o140_000;
 
 /// The usual path of a character device without a state of its own.
 fn plain_device(rdev: u64) -> Option<&'static [u8]> {
+    const PATHS: Words = Words("/dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty");
     // Small major and minor numbers as they are in `st_rdev`.
-    Some(match (rdev >> 8, rdev & 0xff) {
-        (1, 3) => b"/dev/null",
-        (1, 5) => b"/dev/zero",
-        (1, 7) => b"/dev/full",
-        (1, 8) => b"/dev/random",
-        (1, 9) => b"/dev/urandom",
-        (5, 0) => b"/dev/tty",
-        _ => return None,
-    })
+    const NUMBERS: [u64; 6] = [0x103, 0x105, 0x107, 0x108, 0x109, 0x500];
+    PATHS.get(NUMBERS.iter().position(|&number| number == rdev)?)
 }
 
 /// All open files of the process.
