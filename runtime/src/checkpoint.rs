@@ -86,13 +86,7 @@ fn write(
     out.list(kind::ACTIONS, &actions)?;
     out.list(kind::PENDING, pending.as_slice())?;
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
-    let (files_bound, descriptors_bound) = files.bounds();
-    out.section(kind::FILES, files_bound, |w| files.encode_files(w))?;
-    out.section(kind::LOCKS, files.locks_bound(), |w| files.encode_locks(w))?;
-    out.section(kind::DESCRIPTORS, descriptors_bound, |w| {
-        files.encode_descriptors(w);
-    })?;
-    files.write_packets(&mut out)?;
+    files.write(&mut out)?;
     let count = 1 + others.records().count();
     out.section(kind::THREADS, 4 + count * size_of::<Thread>(), |w| {
         w.put(&(count as u32));
@@ -103,8 +97,9 @@ fn write(
 }
 
 /// The queued signals of this thread, of the others, and of the process.
+#[inline(never)]
 fn pending(others: &quiesce::Standstill) -> Result<List<Pending>> {
-    let mut all = List::new(limits::PENDING as usize)?;
+    let mut all = List::new(limits::PENDING as usize);
     let first = crate::sys::thread::id() == process::id();
     signals::collect_pending(&mut all, first)?;
     others.pending(&mut all)?;

@@ -10,6 +10,10 @@
 //! - in a checkpoint all signals are blocked and the program's other threads stand still, so that
 //!   there is one user of every static at a time.
 //!
+//! All of it is part of every patched file, so its size counts: messages are most of its constants,
+//! and `#[inline(never)]` stands where it was measured to make the whole smaller (a function merged
+//! into a large one reaches its variables by longer instructions).
+//!
 //! Data goes one way: `sys` (the kernel's calls) and `util` know of nothing above them, `state`
 //! has a file for every kind of state with both its dump and its restore, `checkpoint` and
 //! `restore` say in what order.

@@ -99,7 +99,7 @@ impl Standstill {
         if !fs::has_proc() {
             fail!("threads without /proc: not carried");
         }
-        let mut list = List::new(MOST)?;
+        let mut list = List::new(MOST);
         list.fill(0)?;
         SLOTS.store(list.as_mut_slice().as_mut_ptr(), SeqCst);
         COUNT.store(0, SeqCst);

@@ -1,6 +1,5 @@
 //! The fixed header, readable by every version.
 
-use crate::codec::Field;
 use crate::crc::crc32c;
 use crate::{DecodeError, Reader, Writer, limits};
 
@@ -98,23 +97,19 @@ impl Header {
     }
 
     fn fields(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        fn fixed<'a, T: Field<'a> + PartialEq>(
-            r: &mut Reader<'a>,
-            want: &T,
-            name: &'static str,
-        ) -> Result<(), DecodeError> {
-            if r.take::<T>() == *want {
+        fn fixed(found: u64, want: u64, name: &'static str) -> Result<(), DecodeError> {
+            if found == want {
                 Ok(())
             } else {
                 Err(DecodeError::Header(name))
             }
         }
         let minor = r.take();
-        fixed(r, &LEN32, "header length")?;
-        fixed(r, &0u32, "flags")?;
-        fixed(r, &PAGE_SIZE, "page size")?;
-        fixed(r, &MACHINE, "machine")?;
-        fixed(r, &0u16, "reserved")?;
+        fixed(r.take::<u32>().into(), LEN32.into(), "header length")?;
+        fixed(r.take::<u32>().into(), 0, "flags")?;
+        fixed(r.take::<u32>().into(), PAGE_SIZE.into(), "page size")?;
+        fixed(r.take::<u16>().into(), MACHINE.into(), "machine")?;
+        fixed(r.take::<u16>().into(), 0, "reserved")?;
         let header = Self {
             minor,
             section_count: r.take(),
@@ -125,7 +120,8 @@ impl Header {
             created: r.take(),
             table_crc: r.take(),
         };
-        fixed(r, &[0u8; 16], "reserved")?;
+        let [one, other] = r.take::<[u64; 2]>();
+        fixed(one | other, 0, "reserved")?;
         r.intact()?;
         if header.section_count == 0 || header.section_count > limits::SECTIONS {
             return Err(DecodeError::Header("section count"));

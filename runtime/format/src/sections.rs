@@ -43,6 +43,11 @@ impl<'a> Sections<'a> {
         Ok(())
     }
 
+    #[inline(never)]
+    fn reader(&self, kind: u32) -> Reader<'a> {
+        Reader::new(toc::name(kind), self.bytes(kind))
+    }
+
     fn bytes(&self, kind: u32) -> &'a [u8] {
         usize::try_from(kind)
             .ok()
@@ -92,7 +97,7 @@ impl<'a> Sections<'a> {
 
     /// A section is one record, which keeps its own rules.
     fn one<T: Field<'a>>(&self, kind: u32, check: impl FnOnce(&T) -> Checked) -> Checked {
-        let mut r = Reader::new(toc::name(kind), self.bytes(kind));
+        let mut r = self.reader(kind);
         let record = T::take(&mut r);
         r.finish()?;
         check(&record)
@@ -111,7 +116,7 @@ impl<'a> Sections<'a> {
 
     /// [`Sections::decodes`] for records that all have the same size.
     fn divides(&self, kind: u32, limit: u32, size: usize) -> Checked {
-        let mut r = Reader::new(toc::name(kind), self.bytes(kind));
+        let mut r = self.reader(kind);
         let count: u32 = r.take();
         if count > limit {
             return Err(DecodeError::Limit(toc::name(kind)));
@@ -124,7 +129,7 @@ impl<'a> Sections<'a> {
     /// The one record of a section, which decodes once [`Sections::check`] has been passed.
     #[must_use]
     pub fn record<T: Field<'a>>(&self, kind: u32) -> T {
-        T::take(&mut Reader::new("", self.bytes(kind)))
+        T::take(&mut self.reader(kind))
     }
 
     /// The records of a section, which all decode once [`Sections::check`] has been passed.

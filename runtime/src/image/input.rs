@@ -37,8 +37,15 @@ pub trait InImage<T> {
 
 impl<T> InImage<T> for core::result::Result<T, DecodeError> {
     fn within(self, path: &PathText) -> Result<T> {
-        self.map_err(|e| Error::new(format_args!("{path}: {e}")))
+        self.map_err(|e| wrong(path, e))
     }
+}
+
+/// Out of line: there are many callers, and none is in a hurry.
+#[cold]
+#[inline(never)]
+fn wrong(path: &PathText, e: DecodeError) -> Error {
+    Error::new(format_args!("{path}: {e}"))
 }
 
 impl<'a> Image<'a> {
@@ -66,7 +73,7 @@ impl<'a> Image<'a> {
         let header = Header::decode(head.get(..got).unwrap_or(&[])).within(&path)?;
         let table_len = u64::from(header.section_count) * toc::ENTRY_LEN as u64;
         if header.file_len != size || header.table_at.checked_add(table_len) != Some(size) {
-            return Err(DecodeError::Length).within(&path);
+            return Err(wrong(&path, DecodeError::Length));
         }
         let bytes = arena.bytes(table_len as usize, 8)?;
         exactly(&fd, &path, bytes, header.table_at)?;
@@ -75,7 +82,7 @@ impl<'a> Image<'a> {
         let padding = arena.bytes(len as usize, 8)?;
         exactly(&fd, &path, padding, at)?;
         if padding.iter().any(|&byte| byte != 0) {
-            return Err(DecodeError::Value("padding before the pages")).within(&path);
+            return Err(wrong(&path, DecodeError::Value("padding before the pages")));
         }
         let mut sections = Sections::default();
         for kind in toc::ALL {
@@ -158,6 +165,6 @@ fn exactly(fd: &Fd, path: &PathText, to: &mut [u8], at: u64) -> Result<()> {
     if read_at(fd, path, to, at)? == to.len() {
         Ok(())
     } else {
-        Err(DecodeError::Length).within(path)
+        Err(wrong(path, DecodeError::Length))
     }
 }

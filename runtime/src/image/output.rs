@@ -80,7 +80,7 @@ impl<'a> Output<'a> {
         }
         // All that may fail before there is a file to be removed.
         let pieces = arena.records(PIECES * 2)?;
-        let (runs, contents) = (List::new(1 << 24)?, List::new(1 << 22)?);
+        let (runs, contents) = (List::new(1 << 24), List::new(1 << 22));
         let flags = fs::O_RDWR | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
         // One left by a process of the same number that was killed in its checkpoint.
         let _ = fs::unlink(temporary.as_c());

@@ -65,6 +65,7 @@ impl Drop for Visible {
 }
 
 /// Reads them. `arena` holds the working directory's name.
+#[inline(never)]
 pub fn collect<'a>(arena: &'a Arena, visible: &Visible) -> Result<Attributes<'a>> {
     let umask = process::set_umask(0);
     process::set_umask(umask);

@@ -56,7 +56,7 @@ pub fn restore_actions(image: &Image<'_>) -> Result<()> {
 /// queue a signal again as the kernel or kill(2) sent it (do_rt_sigqueueinfo, kernel/signal.c).
 /// To be called before [`super::timers::collect`]: taking SIGALRM starts an interval timer anew.
 pub fn collect_pending(into: &mut List<Pending>, shared: bool) -> Result<()> {
-    let mut taken = List::new(limits::PENDING as usize)?;
+    let mut taken = List::new(limits::PENDING as usize);
     let result = take_all(&mut taken, shared);
     for pending in taken.as_slice() {
         queue(pending)?;

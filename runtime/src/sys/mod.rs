@@ -13,6 +13,8 @@ pub mod thread;
 
 use core::fmt;
 
+use crate::util::text::{Show, decimal, split, trim_start};
+
 /// Numbers and constants of the kernel.
 pub(crate) use linux_raw_sys::general as k;
 
@@ -47,43 +49,41 @@ impl Errno {
     pub const PERM: Self = Self(1);
     /// No such system call.
     pub const NOSYS: Self = Self(38);
-
-    fn text(self) -> Option<&'static str> {
-        Some(match self.0 {
-            1 => "operation not permitted",
-            2 => "no such file or directory",
-            3 => "no such process",
-            5 => "input/output error",
-            6 => "no such device or address",
-            9 => "bad file descriptor",
-            11 => "resource temporarily unavailable",
-            12 => "out of memory",
-            13 => "permission denied",
-            14 => "bad address",
-            16 => "device or resource busy",
-            17 => "file exists",
-            20 => "not a directory",
-            21 => "is a directory",
-            22 => "invalid argument",
-            23 => "too many open files in system",
-            24 => "too many open files",
-            26 => "text file busy",
-            27 => "file too large",
-            28 => "no space left on device",
-            30 => "read-only file system",
-            36 => "file name too long",
-            38 => "not offered by this kernel",
-            40 => "is a symbolic link",
-            122 => "disk quota exceeded",
-            _ => return None,
-        })
-    }
 }
+
+/// Numbers and what they mean: one text, as a table of texts takes half as much again.
+const TEXTS: &str = "\
+1 operation not permitted;\
+2 no such file or directory;\
+3 no such process;\
+5 input/output error;\
+6 no such device or address;\
+9 bad file descriptor;\
+11 resource temporarily unavailable;\
+12 out of memory;\
+13 permission denied;\
+14 bad address;\
+16 device or resource busy;\
+17 file exists;\
+20 not a directory;\
+21 is a directory;\
+22 invalid argument;\
+23 too many open files in system;\
+24 too many open files;\
+26 text file busy;\
+27 file too large;\
+28 no space left on device;\
+30 read-only file system;\
+36 file name too long;\
+38 not offered by this kernel;\
+40 is a symbolic link;\
+122 disk quota exceeded";
 
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.text() {
-            Some(text) => f.write_str(text),
+        let mut texts = split(TEXTS.as_bytes(), b';').filter_map(decimal);
+        match texts.find(|(number, _)| *number == u64::from(self.0.unsigned_abs())) {
+            Some((_, text)) => Show(trim_start(text)).fmt(f),
             None => write!(f, "error {}", self.0),
         }
     }
@@ -130,9 +130,10 @@ raw!(raw4, a "rdi", b "rsi", c "rdx", d "r10");
 raw!(raw5, a "rdi", b "rsi", c "rdx", d "r10", e "r8");
 raw!(raw6, a "rdi", b "rsi", c "rdx", d "r10", e "r8", f "r9");
 
-/// Tells errors from values: the last page of numbers is errors (syscalls(2)).
+/// Tells errors from values. The last page of numbers is errors (syscalls(2)); no call made here
+/// has another negative value.
 fn result(ret: isize) -> SysResult<usize> {
-    if (-4095..0).contains(&ret) {
+    if ret < 0 {
         Err(Errno(-(ret as i32)))
     } else {
         Ok(ret as usize)

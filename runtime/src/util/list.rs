@@ -14,22 +14,26 @@ pub struct List<T> {
 /// What a list is, whatever its records are.
 #[derive(Debug)]
 struct Raw {
-    arena: Arena,
+    /// Address space, reserved when the first record comes.
+    arena: Option<Arena>,
+    /// Bytes of it.
+    most: usize,
+    /// Address of the first record; of an empty list, one that is aligned.
+    base: usize,
     len: usize,
 }
 
 impl Raw {
-    #[inline(never)]
-    fn new(most: usize, size: usize) -> Result<Self> {
-        let arena = Arena::new((most * size).next_multiple_of(4096))?;
-        Ok(Self { arena, len: 0 })
-    }
-
     /// Room for `count` more records, all zero; tells where. A record's size is a multiple of its
     /// alignment and nothing else is taken from the arena, so they lie one behind the other.
     #[inline(never)]
     fn more(&mut self, count: usize, size: usize) -> Result<*mut u8> {
-        let room = self.arena.bytes(count.saturating_mul(size), 1)?;
+        let arena = match &mut self.arena {
+            Some(arena) => arena,
+            none => none.insert(Arena::new(self.most.next_multiple_of(4096))?),
+        };
+        let room = arena.bytes(count.saturating_mul(size), 1)?;
+        (self.base, _) = arena.range();
         self.len += count;
         Ok(room.as_mut_ptr())
     }
@@ -37,11 +41,22 @@ impl Raw {
 
 impl<T: Plain> List<T> {
     /// An empty list with address space for `most` records.
-    pub fn new(most: usize) -> Result<Self> {
-        Ok(Self {
-            raw: Raw::new(most, size_of::<T>())?,
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self {
+            raw: Raw {
+                arena: None,
+                most: most * size_of::<T>(),
+                base: 4096,
+                len: 0,
+            },
             item: core::marker::PhantomData,
-        })
+        }
+    }
+
+    /// Reserves the address space now, for where no mapping may come later.
+    pub fn reserve(&mut self) -> Result<()> {
+        self.fill(0).map(drop)
     }
 
     /// Appends a record.
@@ -61,9 +76,8 @@ impl<T: Plain> List<T> {
 
     /// All records so far, to be changed in place.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
-        let (base, _) = self.raw.arena.range();
         // SAFETY: as for `as_slice`; the borrow is exclusive.
-        unsafe { core::slice::from_raw_parts_mut(base as *mut T, self.raw.len) }
+        unsafe { core::slice::from_raw_parts_mut(self.raw.base as *mut T, self.raw.len) }
     }
 
     /// Appends records.
@@ -78,14 +92,7 @@ impl<T: Plain> List<T> {
     /// All records so far.
     #[must_use]
     pub fn as_slice(&self) -> &[T] {
-        let (base, _) = self.raw.arena.range();
         // SAFETY: the arena's first `len` records were handed out by `more`.
-        unsafe { core::slice::from_raw_parts(base as *const T, self.raw.len) }
-    }
-
-    /// Address space to leave out of an image.
-    #[must_use]
-    pub fn range(&self) -> (usize, usize) {
-        self.raw.arena.range()
+        unsafe { core::slice::from_raw_parts(self.raw.base as *const T, self.raw.len) }
     }
 }

@@ -111,6 +111,7 @@ impl Line {
 
     /// The bytes.
     #[must_use]
+    #[inline(never)]
     pub fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or(&[])
     }

@@ -41,20 +41,20 @@ pub(super) struct Book {
     descriptors: List<Descriptor>,
     paths: List<u8>,
     locks: List<Lock>,
-    packets: Option<List<Packet>>,
+    packets: List<Packet>,
 }
 
 impl Book {
-    pub(super) fn new() -> Result<Self> {
+    pub(super) fn new() -> Self {
         // Address space only; a path of usual length each.
         let most = limits::DESCRIPTORS as usize;
-        Ok(Self {
-            files: List::new(most)?,
-            descriptors: List::new(most)?,
-            paths: List::new(most * 256)?,
-            locks: List::new(limits::LOCKS as usize)?,
-            packets: None,
-        })
+        Self {
+            files: List::new(most),
+            descriptors: List::new(most),
+            paths: List::new(most * 256),
+            locks: List::new(limits::LOCKS as usize),
+            packets: List::new(limits::PACKETS as usize),
+        }
     }
 
     /// Adds a description; tells its number.
@@ -97,15 +97,11 @@ impl Book {
     }
 
     pub(super) fn add_packet(&mut self, packet: Packet) -> Result<()> {
-        match &mut self.packets {
-            Some(all) => all,
-            none => none.insert(List::new(limits::PACKETS as usize)?),
-        }
-        .push(packet)
+        self.packets.push(packet)
     }
 
     pub(super) fn packets(&self) -> &[Packet] {
-        self.packets.as_ref().map_or(&[], List::as_slice)
+        self.packets.as_slice()
     }
 
     pub(super) fn files(&self) -> &[Known] {

@@ -14,8 +14,7 @@ mod pipe;
 mod remake;
 mod stream;
 
-use ckpt_format::codec::{Field, Writer};
-use ckpt_format::record::{File, Packet};
+use ckpt_format::record::File;
 use ckpt_format::toc::kind;
 
 pub use collect::collect;
@@ -72,13 +71,6 @@ pub struct Files {
 }
 
 impl Files {
-    /// Number of descriptions and of descriptors.
-    #[must_use]
-    pub fn count(&self) -> (u32, u32) {
-        let (files, descriptors) = (self.book.files(), self.book.descriptors());
-        (files.len() as u32, descriptors.len() as u32)
-    }
-
     /// Does a descriptor lead to the file with this inode?
     #[must_use]
     pub fn leads_to(&self, ino: u64) -> bool {
@@ -88,54 +80,21 @@ impl Files {
             .any(|known| self.book.record(known).ino == ino)
     }
 
-    /// Most bytes that the two sections take.
-    #[must_use]
-    pub fn bounds(&self) -> (usize, usize) {
-        // A file's fields without the path are 72 bytes, a descriptor's 12.
-        let (files, descriptors) = self.count();
-        (
-            4 + files as usize * 80 + self.book.paths_len(),
-            4 + descriptors as usize * 12,
-        )
-    }
-
-    /// Writes the section of descriptions.
-    pub fn encode_files(&self, w: &mut Writer<'_>) {
-        w.put(&self.count().0);
-        for known in self.book.files() {
-            w.put::<File<'_>>(&self.book.record(known));
-        }
-    }
-
-    /// Writes the section of descriptors.
-    pub fn encode_descriptors(&self, w: &mut Writer<'_>) {
-        w.put(&self.count().1);
-        for descriptor in self.book.descriptors() {
-            w.put(descriptor);
-        }
-    }
-
-    /// Most bytes that the section of locks takes.
-    #[must_use]
-    pub fn locks_bound(&self) -> usize {
-        4 + self.book.locks().len() * 28
-    }
-
-    /// Writes the section of locks.
-    pub fn encode_locks(&self, w: &mut Writer<'_>) {
-        w.put(&(self.book.locks().len() as u32));
-        for lock in self.book.locks() {
-            w.put(lock);
-        }
-    }
-
-    /// Writes the section of packets in pipes.
-    pub fn write_packets(&self, out: &mut Output<'_>) -> Result<()> {
-        let packets = self.book.packets();
-        out.section(kind::PACKETS, 4 + packets.len() * Packet::SIZE, |w| {
-            w.put(&(packets.len() as u32));
-            packets.iter().for_each(|packet| w.put(packet));
-        })
+    /// Writes the sections: descriptions, their descriptors and locks, packets in pipes.
+    #[inline(never)]
+    pub fn write(&self, out: &mut Output<'_>) -> Result<()> {
+        let files = self.book.files();
+        // A file's fields without the path are 72 bytes.
+        let most = 4 + files.len() * 80 + self.book.paths_len();
+        out.section(kind::FILES, most, |w| {
+            w.put(&(files.len() as u32));
+            for known in files {
+                w.put::<File<'_>>(&self.book.record(known));
+            }
+        })?;
+        out.list(kind::DESCRIPTORS, self.book.descriptors())?;
+        out.list(kind::LOCKS, self.book.locks())?;
+        out.list(kind::PACKETS, self.book.packets())
     }
 
     /// Puts the contents of files without a name among the image's pages.

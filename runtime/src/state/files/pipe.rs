@@ -63,6 +63,7 @@ fn reader<'b>(book: &'b Book, known: &Known) -> Option<&'b Known> {
 
 /// Looks at every pipe, when all descriptors are known: who has the other end, and where packets
 /// are.
+#[inline(never)]
 pub(super) fn look(book: &mut Book) -> Result<()> {
     for number in 0..book.files().len() {
         let Some(known) = book.files().get(number).copied().filter(is) else {
@@ -168,6 +169,7 @@ impl<'a> Pipes<'a> {
     }
 
     /// Opens description `number`, making the pipe if this is the first of it.
+    #[inline(never)]
     pub(super) fn open(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<Fd> {
         let size = file.size;
         let what = format_args!("descriptor {fd}: cannot make its pipe of {size} bytes again");

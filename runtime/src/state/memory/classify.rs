@@ -1,10 +1,12 @@
 //! What becomes of each mapping, or why the checkpoint is refused.
 
+use core::fmt;
+
 use ckpt_format::record::{vma_flag, vma_kind};
 
 use super::smaps::refused;
 use super::{Area, Source, Space};
-use crate::error::{Result, fail};
+use crate::error::{Error, Result};
 use crate::state::files::Files;
 use crate::sys::{fs, mm};
 use crate::util::text::{PathText, Show, after};
@@ -41,9 +43,18 @@ fn object(space: &Space, n: usize, area: &Area) -> u32 {
         .unwrap_or(0)
 }
 
+/// The error of a mapping that is not carried.
+#[cold]
+#[inline(never)]
+fn not_carried(area: &Area, what: fmt::Arguments<'_>) -> Error {
+    let (start, end) = (area.start, area.end);
+    Error::new(format_args!(
+        "mapping {start:x}-{end:x}: {what}: not carried"
+    ))
+}
+
 fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
     let name = space.name(&area);
-    let (start, end) = (area.start, area.end);
     for (bit, what) in [
         (refused::DEVICE, "device memory"),
         (refused::HUGETLB, "huge-page mapping"),
@@ -53,7 +64,7 @@ fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
     ] {
         if area.refused & bit != 0 {
             let what = Show::text(what);
-            fail!("mapping {start:x}-{end:x}: {what}: not carried");
+            return Err(not_carried(&area, format_args!("{what}")));
         }
     }
     let carried_name = if let Some(label) = label(name, b"[anon:") {
@@ -71,7 +82,7 @@ fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
                 || name == b"[heap]"
                 || name.starts_with(b"[stack");
             if !known {
-                fail!("mapping {start:x}-{end:x}: {}: not carried", Show(name));
+                return Err(not_carried(&area, format_args!("{}", Show(name))));
             }
             area.kind = vma_kind::ANON;
             area.source = if area.flags & vma_flag::DROPPABLE == 0 {
@@ -86,7 +97,7 @@ fn decide(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
             area.source = Source::Object;
         }
         [b'/', ..] => return file(space, area, files),
-        _ => fail!("mapping {start:x}-{end:x}: {}: not carried", Show(name)),
+        _ => return Err(not_carried(&area, format_args!("{}", Show(name)))),
     }
     area.name = (
         area.name.0 + carried_name.start,
@@ -108,7 +119,6 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
     const DEV_ZERO: u64 = 0x105;
     let name = space.name(&area);
     let shown = Show(name);
-    let (start, end) = (area.start, area.end);
     let mut path = PathText::new();
     path.push(name);
     let stat = fs::stat(path.as_c()).ok().filter(|s| s.st_ino == area.ino);
@@ -122,15 +132,16 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
             ] {
                 if name.starts_with(prefix) {
                     let what = Show::text(what);
-                    fail!("mapping {start:x}-{end:x}: {what} {shown}: not carried");
+                    return Err(not_carried(&area, format_args!("{what} {shown}")));
                 }
             }
             // Nobody can open it again, so it is shared memory with contents, unless a descriptor
             // leads to it: what is written through one must show in the other.
             if files.leads_to(area.ino) {
-                fail!(
-                    "mapping {start:x}-{end:x}: shared mapping of deleted file {shown}, which is open too: not carried"
-                );
+                return Err(not_carried(
+                    &area,
+                    format_args!("shared mapping of deleted file {shown}, which is open too"),
+                ));
             }
             area.kind = vma_kind::SHARED_ANON;
         } else {
@@ -152,7 +163,7 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
             area.name.1 = 0;
             return Ok(area);
         }
-        _ => fail!("mapping {start:x}-{end:x}: {shown}: not carried"),
+        _ => return Err(not_carried(&area, format_args!("{shown}"))),
     }
     (area.kind, area.source) = if area.shared {
         (vma_kind::SHARED_FILE, Source::Nothing)

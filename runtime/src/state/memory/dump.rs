@@ -27,7 +27,7 @@ pub fn all(space: &Space, arena: &Arena, out: &mut Output<'_>) -> Result<List<Gu
         } else {
             None
         },
-        guards: List::new(1 << 20)?,
+        guards: List::new(1 << 20),
     };
     let areas = space.areas.as_slice();
     for area in areas {
@@ -125,6 +125,7 @@ impl Dump<'_, '_> {
     }
 
     /// A shared object, as far as this view of it shows what no earlier view did.
+    #[inline(never)]
     fn object(&mut self, earlier: &[Area], area: &Area) -> Result<()> {
         let opened = Readable::make(area)?;
         let mut resident = [0u8; 1024];

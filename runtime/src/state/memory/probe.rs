@@ -32,16 +32,18 @@ const LOWEST: usize = 1 << 16;
 #[inline(never)]
 pub fn read() -> Result<Space> {
     let mut probe = Probe {
-        used: List::new(1 << 20)?,
+        used: List::new(1 << 20),
     };
+    probe.used.reserve()?;
     probe.range(LOWEST, TASK_END as usize);
     let vdso = vdso::bounds(config::with(|c| c.vdso));
     let mut space = Space {
-        areas: List::new(1 << 20)?,
-        names: List::new(1 << 20)?,
+        areas: List::new(1 << 20),
+        names: List::new(1 << 20),
         vdso,
         flags_of_new: 0,
     };
+    space.areas.reserve()?;
     let [vvar, _, vdso_end] = vdso;
     for pair in probe.used.as_slice().chunks_exact(2) {
         let &[start, end] = pair else { continue };

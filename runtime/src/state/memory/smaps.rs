@@ -32,14 +32,17 @@ pub fn read() -> Result<Space> {
         .or_fail(format_args!("cannot read /proc/thread-self/smaps"))?;
     let mut parser = Parser {
         space: Space {
-            areas: List::new(1 << 20)?,
-            names: List::new(256 << 20)?,
+            areas: List::new(1 << 20),
+            names: List::new(256 << 20),
             vdso: [0; 3],
             flags_of_new: 0,
         },
         current: None,
     };
-    let mut buffer: List<u8> = List::new(LINE)?;
+    // What is mapped while the kernel tells of mappings could be told of twice.
+    parser.space.areas.reserve()?;
+    parser.space.names.reserve()?;
+    let mut buffer: List<u8> = List::new(LINE);
     let buffer = buffer.fill(LINE)?;
     let mut held = 0;
     loop {
