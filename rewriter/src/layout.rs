@@ -11,7 +11,8 @@
 //!                                                      names, sections
 //! ```
 //!
-//! An overlay comes last in each.
+//! Our segment begins at a page boundary; names and section headers go before it if they fit there.
+//! An overlay comes last in each, and then right behind the section headers.
 
 use ckpt_format::handoff;
 use object::LittleEndian as LE;
@@ -296,12 +297,15 @@ impl Draft {
                 bytes: table,
             });
         }
-        let tail = relocate::sections(headers, self.shift, &self.segment, &self.moved);
-        let shoff = tail.shoff;
-        let overlay = tail.edits.last().map_or_else(
-            || self.segment.file_end(),
-            |e| e.offset + to_u64(e.bytes.len()),
-        );
+        // What lies after the file proper (an AppImage's file system) is looked for right behind
+        // the section headers: they stay at the end then.
+        let free = if facts.overlay.len == 0 {
+            facts.overlay.start + self.shift..self.segment.offset
+        } else {
+            0..0
+        };
+        let tail = relocate::sections(headers, self.shift, &self.segment, &self.moved, free);
+        let (shoff, overlay) = (tail.shoff, tail.end);
         edits.extend(tail.edits);
         let entry = self.segment.vaddr + to_u64(handoff::PAGE) + payload.entry;
         edits.push(Edit {

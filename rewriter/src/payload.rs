@@ -115,6 +115,40 @@ mod tests {
         assert!(payload.entry < payload.data);
     }
 
+    /// With page, padding and headers, patching adds no more than 150,000 bytes to a file.
+    const LARGEST: usize = 34 * 4096;
+
+    #[test]
+    fn the_embedded_runtime_is_small() {
+        let payload = Payload::embedded().expect("the build gives a usable runtime");
+        let len = payload.image.len();
+        assert!(len <= LARGEST, "{len} bytes, {LARGEST} allowed");
+    }
+
+    #[test]
+    fn the_embedded_runtime_stands_alone() {
+        use goblin::elf::header::ET_DYN;
+        use goblin::elf::program_header::{PT_DYNAMIC, PT_LOAD};
+        use goblin::elf::reloc::R_X86_64_RELATIVE;
+        let elf = goblin::elf::Elf::parse(BUILT).expect("an ELF file");
+        assert_eq!(elf.header.e_type, ET_DYN);
+        assert_eq!(elf.interpreter, None);
+        assert!(elf.libraries.is_empty());
+        let kinds: Vec<_> = elf.program_headers.iter().map(|p| p.p_type).collect();
+        assert_eq!(kinds, [PT_LOAD, PT_LOAD, PT_DYNAMIC]);
+        let data = elf.program_headers[1].vm_range();
+        for r in &elf.dynrelas {
+            assert_eq!(r.r_type, R_X86_64_RELATIVE);
+            let at = to_usize(r.r_offset);
+            assert!(data.start <= at && at + 8 <= data.end, "{at:#x}");
+        }
+        assert!(elf.dynrels.is_empty() && elf.pltrelocs.is_empty());
+        for symbol in elf.syms.iter().skip(1).chain(elf.dynsyms.iter().skip(1)) {
+            let name = elf.strtab.get_at(symbol.st_name);
+            assert!(symbol.st_shndx != 0, "{name:?} is not defined");
+        }
+    }
+
     #[test]
     fn a_runtime_with_another_relocation_is_refused() {
         assert_eq!(Payload::flatten(b"x").unwrap_err(), "no ELF header");

@@ -1,11 +1,13 @@
 //! What has to follow when something moves: section headers, symbols, the dynamic table.
 
+use std::ops::Range;
+
 use ckpt_format::handoff;
 use object::LittleEndian as LE;
 use object::elf;
 use object::pod;
 
-use crate::elf::{SYM, Section, Segment, Sym, round_up};
+use crate::elf::{SHDR, SYM, Section, Segment, Sym, round_up};
 use crate::error::Result;
 use crate::headers::Headers;
 use crate::input::{Input, to_u64, to_usize};
@@ -42,19 +44,30 @@ pub(crate) struct Tail {
     pub(crate) sections: Vec<Section>,
     /// Offset of the section header table, 0 if there is none.
     pub(crate) shoff: u64,
-    /// The table of names and the table of headers, in this order.
+    /// The table of headers and the table of names.
     pub(crate) edits: Vec<Edit>,
+    /// Where the file ends, but for an overlay.
+    pub(crate) end: u64,
 }
 
 /// Makes the section headers follow: what was moved or shifted, the names, our own. A file without
 /// section headers gets none.
-pub(crate) fn sections(headers: &Headers, shift: u64, segment: &Segment, moved: &[Moved]) -> Tail {
+///
+/// Both tables go into `gap`, what is free before our segment, if there is room for them.
+pub(crate) fn sections(
+    headers: &Headers,
+    shift: u64,
+    segment: &Segment,
+    moved: &[Moved],
+    mut gap: Range<u64>,
+) -> Tail {
     let mut sections = headers.sections.clone();
     if sections.is_empty() {
         return Tail {
             sections,
             shoff: 0,
             edits: Vec::new(),
+            end: segment.file_end(),
         };
     }
     for s in sections.iter_mut().filter(|s| s.kind != elf::SHT_NULL) {
@@ -81,21 +94,34 @@ pub(crate) fn sections(headers: &Headers, shift: u64, segment: &Segment, moved: 
     sections.extend([handoff, payload]);
 
     let mut end = segment.file_end();
+    let has_gap = !gap.is_empty();
+    let mut place = |len: u64, align: u64| {
+        let at = round_up(gap.start, align);
+        if at + len <= gap.end {
+            gap.start = at + len;
+            return at;
+        }
+        let at = round_up(end, align);
+        end = at + len;
+        at
+    };
     let mut edits = Vec::new();
+    let len = SHDR * to_u64(sections.len());
+    // The larger one has the choice; without a gap it is the last.
+    let early = has_gap.then(|| place(len, 8));
     if let Some(table) = sections
         .get_mut(headers.shstrndx)
         .filter(|_| headers.shstrndx != 0)
     {
-        table.offset = end;
+        table.offset = place(to_u64(names.len()), 1);
         table.size = to_u64(names.len());
-        end += table.size;
         edits.push(Edit {
             what: "section names",
             offset: table.offset,
             bytes: names,
         });
     }
-    let shoff = round_up(end, 8);
+    let shoff = early.unwrap_or_else(|| place(len, 8));
     edits.push(Edit {
         what: "section header table",
         offset: shoff,
@@ -105,6 +131,7 @@ pub(crate) fn sections(headers: &Headers, shift: u64, segment: &Segment, moved: 
         sections,
         shoff,
         edits,
+        end,
     }
 }
 
