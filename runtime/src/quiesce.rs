@@ -26,7 +26,7 @@ use crate::arch::frame::Frame;
 use crate::arch::stack;
 use crate::error::{Context, Error, Result, fail};
 use crate::state::{rseq, signals, thread as thread_state, vdso};
-use crate::sys::signal::{self, Info};
+use crate::sys::signal;
 use crate::sys::{Errno, fs, process, thread};
 use crate::util::arena::Arena;
 use crate::util::cell::Global;
@@ -100,7 +100,7 @@ impl Standstill {
             fail!("threads without /proc: not carried");
         }
         let mut list = List::new(MOST);
-        list.fill(0)?;
+        list.reserve()?;
         SLOTS.store(list.as_mut_slice().as_mut_ptr(), SeqCst);
         COUNT.store(0, SeqCst);
         GENERATION.store(config::with(|c| c.generation), SeqCst);
@@ -249,23 +249,22 @@ fn give_back() {
     }
 }
 
-/// Signal 33 in a thread: one that was asked parks. Not ours: for the program's handler, if it has
-/// one.
+/// Signal 33 in a thread: one that was asked parks, in any other it means nothing. That is so for
+/// one that comes late, after a checkpoint was given up. It is also so for one of the C library's
+/// own (setuid in another thread) that reaches a thread before that was asked: the two cannot be
+/// told apart by what the kernel says of them, and the library's is lost then.
 ///
 /// # Safety
 ///
-/// Called by the handler, with what the kernel gave it.
-pub unsafe fn arrived(info: &Info, frame: Frame) {
+/// Called by the handler, with the kernel's frame.
+pub unsafe fn arrived(frame: Frame) {
     match own_slot().filter(|s| s.is_asked()) {
         Some(slot) if inside_vdso(frame) => {
             // SAFETY: the kernel's frame.
             unsafe { slot.begin_steps(frame) };
         }
         Some(slot) => park(slot, frame),
-        None => {
-            // Late, after the checkpoint was given up, if it came from this process.
-            let _ = info;
-        }
+        None => {}
     }
 }
 

@@ -85,7 +85,7 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
     let about = unsafe { &*info };
     if number == quiesce::SIGNAL {
         // SAFETY: the kernel's frame.
-        return unsafe { quiesce::arrived(about, frame) };
+        return unsafe { quiesce::arrived(frame) };
     }
     // SAFETY: likewise.
     if number == step::SIGNAL && unsafe { quiesce::stepped(frame) } {
