@@ -103,7 +103,8 @@ fn has_test(file: &str, test: &str) -> bool {
     let (part, name) = test.rsplit_once("::").unwrap_or(("", test));
     let tests = repository().join("tests");
     let places = if part.is_empty() {
-        vec![tests.join(file), tests.join(file).join("catalogue")]
+        let more = ["catalogue", "threaded"].map(|part| tests.join(file).join(part));
+        [vec![tests.join(file)], more.to_vec()].concat()
     } else {
         vec![tests.join(file).join(part)]
     };

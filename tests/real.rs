@@ -2,7 +2,8 @@
 //! Output, exit status and files must be what an undisturbed run gives.
 //!
 //! Moments are chosen by progress: by processor time that the program has used since it was started or
-//! restored, in random slices of what the undisturbed run used. `CKPT_TEST_SEED` repeats a run.
+//! restored, in random slices of what the undisturbed run used. `CKPT_TEST_SEED` repeats a run,
+//! `CKPT_TEST_INTERRUPTIONS` asks for more of them.
 
 #[path = "real/catalogue.rs"]
 mod catalogue;
@@ -21,7 +22,14 @@ use ckpt_tests::{
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const INTERRUPTIONS: usize = 20;
+/// How often a run is interrupted.
+fn interruptions() -> usize {
+    std::env::var("CKPT_TEST_INTERRUPTIONS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(20)
+}
+
 /// A run with all its interruptions; undisturbed ones take some seconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -88,8 +96,10 @@ impl<'a> Run<'a> {
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {
-        let names = ["out", "err"]
+        let error = (!self.real.tells_times).then_some("err");
+        let names = ["out"]
             .into_iter()
+            .chain(error)
             .chain(self.real.files.iter().copied());
         let files = names
             .map(|name| (name.to_owned(), self.scratch.read(name)))
@@ -107,7 +117,8 @@ impl<'a> Run<'a> {
 
     /// Takes a checkpoint, lets the program go on for a moment or stops it, and kills it.
     fn checkpoint_and_kill(&self, process: &mut Process, random: &mut Random) -> Result<PathBuf> {
-        let by_signal = self.real.chroot || (!self.real.in_place && random.below(2) == 0);
+        let by_command = self.real.in_place || self.real.own_usr2;
+        let by_signal = self.real.chroot || (!by_command && random.below(2) == 0);
         if by_signal {
             let image = checkpoint_by_signal(process, self.scratch.path())?;
             // Work done from here to the kill is lost, and must be done again.
@@ -151,10 +162,10 @@ fn survives(real: &Real) -> Result<()> {
     // it was in smaller slices that it should have been cut.
     for shrink in [85, 50, 25] {
         let budget = used * shrink / 100;
-        match interrupted(real, budget, &mut random)? {
-            (outcome, INTERRUPTIONS) => return compare(&expected, &outcome),
-            (outcome, count) => compare(&expected, &outcome)
-                .with_context(|| format!("after {count} interruptions"))?,
+        let (outcome, count) = interrupted(real, budget, &mut random)?;
+        compare(&expected, &outcome).with_context(|| format!("after {count} interruptions"))?;
+        if count == interruptions() {
+            return Ok(());
         }
     }
     bail!("the program ended before its last interruption, three times over");
@@ -165,7 +176,7 @@ fn wait_and_measure(process: &mut Process) -> Result<(ExitStatus, Duration)> {
     let start = Instant::now();
     let mut used = Duration::ZERO;
     loop {
-        if let Ok(now) = process.used() {
+        if let Ok(now) = process.used_by_all() {
             used = used.max(now);
         }
         if let Some(status) = process.ended()? {
@@ -178,7 +189,7 @@ fn wait_and_measure(process: &mut Process) -> Result<(ExitStatus, Duration)> {
 
 /// Random slices that add up to the budget.
 fn slices(budget: Duration, random: &mut Random) -> Vec<Duration> {
-    let weights: Vec<u32> = (0..INTERRUPTIONS)
+    let weights: Vec<u32> = (0..interruptions())
         .map(|_| 10 + u32::try_from(random.below(200)).unwrap_or(0))
         .collect();
     let total: u32 = weights.iter().sum();
@@ -202,7 +213,7 @@ fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Ou
                 _ => Err(error.context(told(&run, &error_files))),
             };
         }
-        while process.used().unwrap_or(Duration::MAX) < slice {
+        while process.used_by_all().unwrap_or(Duration::MAX) < slice {
             if let Some(status) = process.ended()? {
                 return Ok((run.outcome(status), count));
             }
@@ -237,7 +248,7 @@ fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Ou
             told(&run, &error_files)
         );
     }
-    Ok((run.outcome(status), INTERRUPTIONS))
+    Ok((run.outcome(status), interruptions()))
 }
 
 fn told(run: &Run<'_>, files: &[String]) -> String {

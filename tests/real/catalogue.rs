@@ -1,5 +1,8 @@
 //! The programs, their input, and what to compare.
 
+#[path = "threaded.rs"]
+mod threaded;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +31,10 @@ pub(crate) struct Real {
     pub(crate) in_place: bool,
     /// It runs with the working directory as its root directory, where there is nothing else.
     pub(crate) chroot: bool,
+    /// It uses SIGUSR2 itself, so only the command asks.
+    pub(crate) own_usr2: bool,
+    /// What it writes to standard error tells times.
+    pub(crate) tells_times: bool,
 }
 
 const PLAIN: Real = Real {
@@ -41,6 +48,8 @@ const PLAIN: Real = Real {
     files: &[],
     in_place: false,
     chroot: false,
+    own_usr2: false,
+    tells_times: false,
 };
 
 /// All of them.
@@ -50,6 +59,7 @@ pub(crate) fn catalogue() -> Vec<Real> {
     all.extend(interpreters());
     all.extend(databases());
     all.extend(compiled());
+    all.extend(threaded::threaded());
     all
 }
 
@@ -278,22 +288,26 @@ fn installed(path: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn build(scratch: &Scratch, compiler: &[&str], source: &str) -> Result<PathBuf> {
+/// Where the source of a program is.
+fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("real/programs")
+        .join(name)
+}
+
+fn build(scratch: &Scratch, compiler: &[&str], name: &str) -> Result<PathBuf> {
     let (command, args) = compiler.split_first().context("no compiler")?;
     let built = scratch.join("built");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("real/programs")
-        .join(source);
     let run = Command::new(command)
         .args(args)
-        .arg(path)
+        .arg(source(name))
         .arg("-o")
         .arg(&built)
         .output()
         .with_context(|| format!("{command} is not installed; tests/run.sh installs it"))?;
     ensure!(
         run.status.success(),
-        "{command} {source}: {}",
+        "{command} {name}: {}",
         String::from_utf8_lossy(&run.stderr)
     );
     Ok(built)

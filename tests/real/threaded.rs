@@ -1,0 +1,165 @@
+//! Programs with threads. Whatever order their threads run in, each writes the same bytes.
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use ckpt_tests::Scratch;
+
+use super::{PLAIN, Real, build, installed, source, text};
+
+/// All of them.
+pub(super) fn threaded() -> Vec<Real> {
+    let mut all = tools();
+    all.extend(built());
+    all.extend(runtimes());
+    all
+}
+
+fn tools() -> Vec<Real> {
+    vec![
+        Real {
+            name: "xz_with_threads",
+            file_name: "xz",
+            program: |_| installed("/usr/bin/xz"),
+            prepare: |scratch| text(scratch, 3),
+            args: &["-T4", "-6", "--block-size=512KiB", "-c", "text"],
+            ..PLAIN
+        },
+        Real {
+            name: "zstd_with_threads",
+            file_name: "zstd",
+            program: |_| installed("/usr/bin/zstd"),
+            prepare: |scratch| text(scratch, 20),
+            args: &["-T4", "-7", "-B1MiB", "-c", "text"],
+            ..PLAIN
+        },
+        Real {
+            name: "pigz",
+            file_name: "pigz",
+            program: |_| installed("/usr/bin/pigz"),
+            prepare: |scratch| text(scratch, 12),
+            args: &["-p4", "-9", "-n", "-k", "text"],
+            files: &["text.gz"],
+            ..PLAIN
+        },
+        Real {
+            name: "x264",
+            file_name: "x264",
+            program: |_| installed("/usr/bin/x264"),
+            prepare: |scratch| {
+                scratch.write("film.y4m", film(30))?;
+                Ok(())
+            },
+            args: &[
+                "--quiet",
+                "--threads=4",
+                "--preset=slower",
+                "-o",
+                "film.264",
+                "film.y4m",
+            ],
+            files: &["film.264"],
+            tells_times: true,
+            ..PLAIN
+        },
+    ]
+}
+
+fn built() -> Vec<Real> {
+    vec![
+        Real {
+            name: "openmp",
+            file_name: "waves",
+            program: |scratch| build(scratch, &["cc", "-O2", "-fopenmp"], "waves.c"),
+            args: &["5000"],
+            ..PLAIN
+        },
+        Real {
+            name: "cxx_threads",
+            file_name: "pool",
+            program: |scratch| build(scratch, &["c++", "-O1", "-pthread"], "pool.cc"),
+            args: &["30000"],
+            ..PLAIN
+        },
+        Real {
+            name: "rust_with_rayon",
+            file_name: "sums",
+            program: |_| Ok(PathBuf::from(env!("CARGO_BIN_EXE_rayon-sums"))),
+            args: &["70"],
+            ..PLAIN
+        },
+    ]
+}
+
+fn runtimes() -> Vec<Real> {
+    vec![
+        Real {
+            name: "python3_with_threads",
+            file_name: "python3",
+            program: |_| installed("/usr/bin/python3"),
+            script: include_str!("programs/threads.py"),
+            args: &["-B", "script"],
+            ..PLAIN
+        },
+        // Small regions and a small heap, so that garbage is collected all the time.
+        Real {
+            name: "jvm",
+            file_name: "bin/java",
+            program: |_| installed(&format!("{JVM}/bin/java")),
+            prepare: |scratch| java(scratch, "Work"),
+            args: &[
+                "-XX:+UseG1GC",
+                "-Xmx48m",
+                "-XX:-UsePerfData",
+                "-cp",
+                ".",
+                "Work",
+                "2000",
+            ],
+            own_usr2: true,
+            ..PLAIN
+        },
+    ]
+}
+
+const JVM: &str = "/usr/lib/jvm/java-17-openjdk-amd64";
+
+/// A Java program, compiled, and the folders that `bin/java` looks for beside its own.
+fn java(scratch: &Scratch, class: &str) -> Result<()> {
+    let run = Command::new(format!("{JVM}/bin/javac"))
+        .arg("-d")
+        .arg(scratch.path())
+        .arg(source(&format!("{class}.java")))
+        .output()
+        .context("javac is not installed; tests/run.sh installs it")?;
+    ensure!(
+        run.status.success(),
+        "javac: {}",
+        String::from_utf8_lossy(&run.stderr)
+    );
+    scratch.make_dir("bin")?;
+    for folder in ["lib", "conf"] {
+        symlink(Path::new(JVM).join(folder), scratch.join(folder))?;
+    }
+    Ok(())
+}
+
+/// Frames of a film in YUV4MPEG2: a pattern that moves, in front of one that stands.
+fn film(frames: usize) -> Vec<u8> {
+    const WIDTH: usize = 320;
+    const HEIGHT: usize = 240;
+    let back = ckpt_tests::random_bytes(WIDTH * HEIGHT, 5);
+    let mut film = format!("YUV4MPEG2 W{WIDTH} H{HEIGHT} F25:1 C420jpeg\n").into_bytes();
+    for frame in 0..frames {
+        film.extend_from_slice(b"FRAME\n");
+        for (at, still) in back.iter().enumerate() {
+            let (x, y) = (at % WIDTH + 3 * frame, at / WIDTH + frame);
+            let moving = u8::try_from((x * x / 64 + y * y / 64) & 127).unwrap_or(0);
+            film.push((still >> 2) + moving);
+        }
+        film.resize(film.len() + WIDTH * HEIGHT / 2, 128);
+    }
+    film
+}
