@@ -1,4 +1,4 @@
-//! Link arguments of the payload, each with its reason; nothing else.
+//! Link arguments of the payload's two parts, each with its reason; nothing else.
 
 fn main() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/payload.ld");
@@ -23,4 +23,6 @@ fn main() {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
     println!("cargo::rustc-link-arg-bins=-Wl,-T,{script}");
+    // The script names the entry point of the resident part.
+    println!("cargo::rustc-link-arg-bin=ckpt-body=-Wl,-e,ckpt_body");
 }

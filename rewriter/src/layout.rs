@@ -284,7 +284,7 @@ impl Draft {
             let bytes = input.read(m.from, m.len)?;
             blob[at..at + bytes.len()].copy_from_slice(&bytes);
         }
-        blob.extend_from_slice(&payload.image);
+        blob.extend_from_slice(payload.image);
         let table = Segment::table_bytes(&self.segments);
         let mut edits = relocate::edits(input, headers, &self.moved)?;
         if self.layout == Layout::Compat {

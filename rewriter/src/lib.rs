@@ -67,8 +67,7 @@ pub fn patch(app: &Path, target: &Target, options: &Options) -> Result<Report> {
     let on_app = |e: PatchError| e.on(app);
     let headers = headers::Headers::read(&input).map_err(on_app)?;
     let facts = facts::classify(&input, &headers, options.force).map_err(on_app)?;
-    let payload = payload::Payload::embedded()
-        .map_err(|what| PatchError::bug(format!("the embedded runtime {what}")).on(app))?;
+    let payload = payload::Payload::EMBEDDED;
     let block = handoff::Block { options };
     let plan = layout::plan(&input, &headers, &facts, &payload, &block).map_err(on_app)?;
     let mut report = report(&input, &headers, &facts, &plan);

@@ -6,7 +6,6 @@ use ckpt_format::limits;
 use ckpt_format::record::{Pending, Program, Thread};
 use ckpt_format::toc::kind;
 
-use crate::arch::frame;
 use crate::error::Result;
 use crate::image::name;
 use crate::image::output::Output;
@@ -111,8 +110,7 @@ fn program(arena: &Arena, sequence: u32) -> Result<Program<'_>> {
     // For people only; there is no /proc in an empty chroot.
     let exe = fs::read_link(c"/proc/thread-self/exe", room).unwrap_or(b"");
     let [uid, ..] = process::credentials();
-    let [_, _, resume] = frame::addresses();
-    let (generation, runtime) = config::with(|c| (c.generation, c.handoff));
+    let (generation, runtime, resume) = config::with(|c| (c.generation, c.handoff, c.resume));
     Ok(Program {
         pid: process::id(),
         uid,

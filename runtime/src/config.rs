@@ -1,11 +1,23 @@
-//! What was asked for, at patch time and in the environment; read once, at start.
+//! What stays in the program between checkpoints: what was asked for, at patch time and in the
+//! environment, read once, at start; and what else the body has to know when it comes.
+#![expect(unsafe_code, reason = "lies in the resident part, is used by the body")]
+
+use core::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+
+use ckpt_format::record::Action;
 
 use ckpt_format::handoff;
+
+mod signal;
+mod streams;
 
 use crate::log::Level;
 use crate::sys::fs;
 use crate::util::cell::Global;
-use crate::util::text::{Show, Text, Words, after, decimal, find, until_nul};
+use crate::util::text::{Text, after, find, until_nul};
+
+pub use signal::parse as parse_signal;
+pub use streams::{MARK, Note, Origin, Streams};
 
 /// The longest path, without its NUL.
 const PATH: usize = 4095;
@@ -15,9 +27,22 @@ const LOG_FILE: usize = 512;
 /// path would take; one that is too long is an error of the checkpoint.
 const IMAGE: usize = 1152;
 
-/// All settings.
-#[derive(Debug)]
+/// All that stays. Resident part and body are built from one compilation of this crate, so both
+/// have it laid out alike.
+#[derive(Clone, Copy, Debug)]
 pub struct Config {
+    /// Where this lies in the program; a restore uses a copy that does not.
+    pub home: usize,
+    /// Action of the signals that ask for a checkpoint.
+    pub action: Action,
+    /// Where a restore leads: the resume stub of the program's own runtime.
+    pub resume: usize,
+    /// The body in memory; zero for what is not there.
+    pub body: Body,
+    /// The program's actions of signals that are taken over for a checkpoint.
+    pub saved: Option<[Action; 2]>,
+    /// The descriptors that the program was started with.
+    pub streams: Note,
     /// Where the handoff block lies.
     pub handoff: usize,
     /// Where the program lies, less where its program headers say.
@@ -54,7 +79,40 @@ pub struct Config {
     pub go: bool,
 }
 
-static CONFIG: Global<Config> = Global::new(Config {
+/// Where the body lies and what it is made of: addresses.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Body {
+    /// First byte.
+    pub base: usize,
+    /// Bytes, a multiple of the page size.
+    pub len: usize,
+    /// First writable page.
+    pub data: usize,
+    /// Entry point.
+    pub entry: usize,
+    /// Bounds of the table of relocations.
+    pub relocations: [usize; 2],
+}
+
+/// The resident part's own; a body has only the pointer.
+static STORE: Global<Config> = Global::new(Config {
+    home: 0,
+    action: Action {
+        handler: 0,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    },
+    resume: 0,
+    body: Body {
+        base: 0,
+        len: 0,
+        data: 0,
+        entry: 0,
+        relocations: [0; 2],
+    },
+    saved: None,
+    streams: Note::NEW,
     handoff: 0,
     bias: 0,
     identity: [0; 32],
@@ -74,15 +132,42 @@ static CONFIG: Global<Config> = Global::new(Config {
     go: false,
 });
 
-/// Reads or changes the settings.
-pub fn with<R>(f: impl FnOnce(&mut Config) -> R) -> R {
-    CONFIG.with(f)
+/// The one in use.
+static PLACE: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Uses the resident part's own store. `handler`, `restorer` and `resume` are the addresses of its
+/// code that the kernel and images know.
+pub fn take_home([handler, restorer, resume]: [usize; 3]) {
+    let place = STORE.place();
+    PLACE.store(place, Relaxed);
+    with(|c| {
+        c.home = place.addr();
+        c.action.handler = handler as u64;
+        c.action.restorer = restorer as u64;
+        c.resume = resume;
+    });
 }
 
-/// What [`crate::log`] needs.
+/// Uses another place.
+///
+/// # Safety
+///
+/// A complete one lies there for as long as this code runs, and nobody else uses it meanwhile.
+pub unsafe fn use_place(place: *mut Config) {
+    PLACE.store(place, Relaxed);
+}
+
+/// Where it lies.
 #[must_use]
-pub fn log() -> (Level, Text<LOG_FILE>) {
-    with(|c| (c.level, c.log_file))
+pub fn place_in_use() -> *mut Config {
+    PLACE.load(Relaxed)
+}
+
+/// Reads or changes the settings.
+pub fn with<R>(f: impl FnOnce(&mut Config) -> R) -> R {
+    // SAFETY: set before anything else runs; one thread at a time changes what another reads, as
+    // for every static of the runtime.
+    f(unsafe { &mut *PLACE.load(Relaxed) })
 }
 
 /// A number of the handoff block.
@@ -140,6 +225,14 @@ fn patched_pattern(block: &[u8]) -> &[u8] {
         .unwrap_or(&[])
 }
 
+/// Name and value of one of our variables, without the prefix.
+#[must_use]
+pub fn parts(variable: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = after(variable, b"CKPT_")?;
+    let (key, value) = rest.split_at(find(rest, b'=')?);
+    Some((key, value.get(1..).unwrap_or(&[])))
+}
+
 /// Where images are to go: kept apart while the environment is read, whatever its order.
 #[derive(Debug)]
 pub struct Place<'a> {
@@ -158,19 +251,16 @@ impl<'a> Place<'a> {
     }
 
     /// Takes one variable of the environment; others than ours are left alone. What makes no sense
-    /// is told and not used: a misspelt setting must not pass for a chosen one.
+    /// is not used and answered with false, so that it is told: a misspelt setting must not pass
+    /// for a chosen one.
     #[inline(never)]
-    pub fn take_variable(&mut self, variable: &'a [u8]) {
-        let Some(rest) = after(variable, b"CKPT_") else {
-            return;
+    #[must_use]
+    pub fn take_variable(&mut self, variable: &'a [u8]) -> bool {
+        let Some((key, value)) = parts(variable) else {
+            return true;
         };
-        let Some(split) = find(rest, b'=') else {
-            return;
-        };
-        let (key, value) = rest.split_at(split);
-        let value = value.get(1..).unwrap_or(&[]);
         let fits = |most: usize| (1..=most).contains(&value.len());
-        let good = match key {
+        match key {
             b"SIGNAL" => parse_signal(value)
                 .map(|n| with(|c| c.signal = n))
                 .is_some(),
@@ -192,10 +282,6 @@ impl<'a> Place<'a> {
             }
             b"IMAGE" | b"DIR" | b"LOG_FILE" => false,
             _ => true,
-        };
-        if !good {
-            let (key, value) = (Show(key), Show(value));
-            crate::log::error!("CKPT_{key}={value} is not understood and not used");
         }
     }
 
@@ -245,47 +331,4 @@ pub fn place(config: &Config) -> Option<[&[u8]; 3]> {
     let (rest, name) = image.as_bytes().split_at_checked(name_at)?;
     let (folder, pattern) = rest.split_at_checked(pattern_at)?;
     (!image.is_cut()).then_some([folder, pattern, name])
-}
-
-/// Signals by name, as `kill -l` has them, from 1 on.
-const NAMES: Words = Words(
-    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP \
-     TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS",
-);
-
-/// `USR2`, `SIGUSR2`, `RTMIN+3`, `RTMAX-1`, `40`, or `none`. The two signals that cannot be
-/// caught and the two that C libraries keep for themselves (32, 33) are refused.
-#[must_use]
-pub fn parse_signal(text: &[u8]) -> Option<u32> {
-    const RTMIN: u64 = 34;
-    const RTMAX: u64 = 64;
-    if text == b"none" {
-        return Some(0);
-    }
-    let bare = after(text, b"SIG").unwrap_or(text);
-    let whole = |digits: &[u8]| {
-        decimal(digits)
-            .filter(|(_, rest)| rest.is_empty())
-            .map(|(n, _)| n)
-    };
-    let number = if let Some(at) = NAMES.position(bare) {
-        at as u64 + 1
-    } else if let Some(more) = after(bare, b"RTMIN") {
-        RTMIN
-            + if more.is_empty() {
-                0
-            } else {
-                whole(after(more, b"+")?)?
-            }
-    } else if let Some(less) = after(bare, b"RTMAX") {
-        RTMAX.checked_sub(if less.is_empty() {
-            0
-        } else {
-            whole(after(less, b"-")?)?
-        })?
-    } else {
-        whole(bare)?
-    };
-    let usable = (1..=RTMAX).contains(&number) && ![9, 19, 32, 33].contains(&number);
-    usable.then_some(number as u32)
 }

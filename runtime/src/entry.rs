@@ -1,15 +1,16 @@
-//! The first code of ours in a process: a fresh start, a request, or a restore.
+//! The first code of ours in a process: a fresh start, a request, or a restore. Resident.
 #![expect(unsafe_code, reason = "reads the initial stack, opens the data pages")]
 
 use core::ffi::CStr;
 
 use ckpt_format::handoff;
 
-use crate::arch::entry::{extent, relocate};
+use crate::arch::entry::{extent, relocate, table};
+use crate::body::Task;
 use crate::state::{files, unsupported};
 use crate::sys::{mm, process};
 use crate::util::text::find_last;
-use crate::{config, request, restore, trigger};
+use crate::{config, gate};
 
 /// Called by the entry stub; tells where the program's own entry is.
 ///
@@ -27,7 +28,8 @@ pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
         process::exit(125);
     }
     // SAFETY: just made writable; the linker's addends are used, whatever stood there.
-    unsafe { relocate(base) };
+    unsafe { relocate(base, table()) };
+    config::take_home(gate::addresses());
 
     let at = payload - handoff::PAGE;
     // SAFETY: the rewriter put the handoff block right before the payload, in the same segment.
@@ -47,19 +49,29 @@ pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
         // A secure execution obeys nobody but the owner of a folder named at patch time; without
         // one there are neither checkpoints nor restores, and the environment is not looked at.
         if asked_restore || asked_checkpoint {
-            crate::log::error!("not offered to a program that runs with more rights than its user");
+            gate::call_once(Task::RefuseSecure, sp.addr());
             process::exit(if asked_restore { 125 } else { 1 });
         }
         return target;
     }
-    stack.settings(block);
-    if asked_restore {
-        restore::run(&stack);
+    let understood = stack.settings(block);
+    if asked_restore || asked_checkpoint {
+        if !understood {
+            gate::call_once(Task::Complain, sp.addr());
+        }
+        let task = if asked_restore {
+            Task::Restore
+        } else {
+            Task::Request
+        };
+        // Ends the process; it comes back only if there is no memory for it.
+        gate::call_once(task, sp.addr());
+        process::exit(if asked_restore { 125 } else { 1 });
     }
-    if asked_checkpoint {
-        request::run(&stack);
+    // Only the body has words.
+    if !gate::install() || !understood {
+        gate::call_once(Task::Complain, sp.addr());
     }
-    trigger::install();
     target
 }
 
@@ -84,7 +96,7 @@ impl InitialStack {
     /// # Safety
     ///
     /// `sp` is the initial stack pointer.
-    unsafe fn read(sp: *const usize) -> Self {
+    pub unsafe fn read(sp: *const usize) -> Self {
         // SAFETY: argc is the first word.
         let argc = unsafe { sp.read() };
         let argv = sp.wrapping_add(1).cast();
@@ -136,19 +148,28 @@ impl InitialStack {
         })
     }
 
-    /// Takes the environment and what else is known only at start.
-    fn settings(&self, block: &[u8]) {
-        let mut place = config::Place::new(block);
+    /// The environment, in its order.
+    pub fn variables(&self) -> impl Iterator<Item = &'static [u8]> + use<> {
         let mut at = self.environment;
-        loop {
-            // SAFETY: ends with the null pointer.
+        core::iter::from_fn(move || {
+            // SAFETY: ends with the null pointer, which is never passed.
             let text = unsafe { at.read() };
             if text.is_null() {
-                break;
+                return None;
             }
-            // SAFETY: the kernel put a NUL-terminated string there.
-            place.take_variable(unsafe { CStr::from_ptr(text) }.to_bytes());
             at = at.wrapping_add(1);
+            // SAFETY: the kernel put a NUL-terminated string there.
+            Some(unsafe { CStr::from_ptr(text) }.to_bytes())
+        })
+    }
+
+    /// Takes the environment and what else is known only at start; tells whether all of it was
+    /// understood.
+    fn settings(&self, block: &[u8]) -> bool {
+        let mut place = config::Place::new(block);
+        let mut understood = true;
+        for variable in self.variables() {
+            understood &= place.take_variable(variable);
         }
         files::note_streams();
         let name = self.auxiliary(AT_EXECFN).map_or(&b""[..], |place| {
@@ -168,6 +189,7 @@ impl InitialStack {
             c.auxv = (self.auxv.addr(), self.auxv_len * 16);
             c.start_break = mm::current_break();
         });
+        understood
     }
 
     /// Stack pointer, then bounds of the argument and environment strings, which the kernel put

@@ -11,3 +11,8 @@ pub fn panicked() -> ! {
     crate::log::error!("{}", crate::error::message());
     process::exit(125)
 }
+
+/// Where one of the resident part ends, which has no words.
+pub fn gave_up() -> ! {
+    process::exit(125)
+}

@@ -27,11 +27,13 @@
 )]
 
 pub mod arch;
+pub mod body;
 pub mod checkpoint;
 pub mod config;
 pub mod entry;
 pub mod error;
 pub mod fault;
+pub mod gate;
 pub mod image;
 pub mod log;
 pub mod quiesce;
@@ -41,4 +43,5 @@ pub mod state;
 pub mod step;
 pub mod sys;
 pub mod trigger;
+pub mod unpack;
 pub mod util;

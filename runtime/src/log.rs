@@ -33,11 +33,9 @@ impl Level {
     }
 }
 
-/// Tells something, if the level in force wants it. In one write, so that lines of several
-/// processes do not mix.
+/// Tells something, if the level in force wants it.
 pub fn line(level: Level, args: fmt::Arguments<'_>) {
-    let (wanted, file) = config::log();
-    if level > wanted {
+    if level > config::with(|c| c.level) {
         return;
     }
     let mut text = Text::<1100>::new();
@@ -47,6 +45,19 @@ pub fn line(level: Level, args: fmt::Arguments<'_>) {
     }
     text.push_fmt(args);
     text.push(b"\n");
+    write(text.as_bytes());
+}
+
+/// Tells an error in words that are ready.
+pub fn plain(line: &[u8]) {
+    if config::with(|c| c.level) >= Level::Error {
+        write(line);
+    }
+}
+
+/// In one write, so that lines of several processes do not mix.
+fn write(line: &[u8]) {
+    let file = config::with(|c| c.log_file);
     let opened = if file.as_bytes().is_empty() {
         None
     } else {
@@ -55,7 +66,7 @@ pub fn line(level: Level, args: fmt::Arguments<'_>) {
     };
     let to = opened.as_ref().map_or(2, fs::Fd::number);
     // A message that cannot be told is lost: there is nobody to tell it to.
-    let _ = fs::write_all(to, text.as_bytes());
+    let _ = fs::write_all(to, line);
 }
 
 macro_rules! error {

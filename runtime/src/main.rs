@@ -1,4 +1,5 @@
-//! The payload: the runtime's entry and what the compiler wants of a program without a libc.
+//! The resident part: what a patched program has in memory, and what the compiler wants of a
+//! program without a libc.
 #![no_std]
 #![no_main]
 #![expect(
@@ -18,5 +19,5 @@ extern "C" fn _Unwind_Resume() {}
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    ckpt_runtime::fault::panicked()
+    ckpt_runtime::fault::gave_up()
 }

@@ -20,7 +20,7 @@ mod slot;
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
 
-use ckpt_format::record::{Action, Pending, Thread};
+use ckpt_format::record::{Pending, Thread};
 
 use crate::arch::frame::Frame;
 use crate::arch::stack;
@@ -29,10 +29,9 @@ use crate::state::{rseq, signals, thread as thread_state, vdso};
 use crate::sys::signal;
 use crate::sys::{Errno, fs, process, thread};
 use crate::util::arena::Arena;
-use crate::util::cell::Global;
 use crate::util::list::List;
 use crate::util::text::{Show, Text, after, decimal, find_last};
-use crate::{config, step, trigger};
+use crate::{config, step};
 
 use slot::{Slot, state};
 
@@ -49,10 +48,6 @@ static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(core::ptr::null_mut());
 static COUNT: AtomicU32 = AtomicU32::new(0);
 /// Changes whenever a thread has done something; what the coordinator waits on.
 static NEWS: AtomicU32 = AtomicU32::new(0);
-/// How many restores lay behind the process when the slots were set up: an image has them set.
-static GENERATION: AtomicU32 = AtomicU32::new(0);
-/// The program's actions of our two signals while they are taken over.
-static SAVED: Global<Option<[Action; 2]>> = Global::new(None);
 
 /// The slots, for the coordinator and for threads that have one.
 fn slots() -> &'static [Slot] {
@@ -64,12 +59,8 @@ fn slots() -> &'static [Slot] {
     unsafe { core::slice::from_raw_parts(place, COUNT.load(SeqCst) as usize) }
 }
 
-/// The calling thread's slot, if there is a standstill under way. In a restored program there is
-/// none, whatever the image had.
+/// The calling thread's slot, if there is a standstill under way.
 fn own_slot() -> Option<&'static Slot> {
-    if GENERATION.load(SeqCst) != config::with(|c| c.generation) {
-        return None;
-    }
     let tid = thread::id();
     slots().iter().find(|s| s.tid() == tid)
 }
@@ -103,7 +94,6 @@ impl Standstill {
         list.reserve()?;
         SLOTS.store(list.as_mut_slice().as_mut_ptr(), SeqCst);
         COUNT.store(0, SeqCst);
-        GENERATION.store(config::with(|c| c.generation), SeqCst);
         all.room = Some((list, Arena::new(MOST * STACK)?));
         take_over()?;
         all.gather()?;
@@ -228,21 +218,23 @@ fn take_over() -> Result<()> {
         signal::action(step::SIGNAL).or_fail(what)?,
     ];
     let [quiesce, _] = saved;
-    if quiesce.handler != trigger::handler_address() {
-        SAVED.set(Some(saved));
-    }
+    let action = config::with(|c| {
+        if quiesce.handler != c.action.handler {
+            c.saved = Some(saved);
+        }
+        c.action
+    });
     for number in [SIGNAL, step::SIGNAL] {
         // SAFETY: the handler may run in any thread at any time.
-        unsafe { signal::set_action(number, &trigger::action()) }.or_fail(what)?;
+        unsafe { signal::set_action(number, &action) }.or_fail(what)?;
     }
     Ok(())
 }
 
 fn give_back() {
-    let Some([quiesce, trap]) = SAVED.get() else {
+    let Some([quiesce, trap]) = config::with(|c| c.saved.take()) else {
         return;
     };
-    SAVED.set(None);
     for (number, action) in [(SIGNAL, quiesce), (step::SIGNAL, trap)] {
         // SAFETY: the program's own.
         let _ = unsafe { signal::set_action(number, &action) };

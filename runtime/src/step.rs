@@ -11,11 +11,11 @@
 use ckpt_format::record::Action;
 
 use crate::arch::frame::{Frame, offset};
+use crate::config;
 use crate::request::Request;
 use crate::state::vdso;
 use crate::sys::signal;
 use crate::util::cell::Global;
-use crate::{config, trigger};
 
 /// The signal of a single step.
 pub const SIGNAL: u32 = 5;
@@ -50,7 +50,7 @@ pub fn begin(frame: Frame, request: Option<Request>) -> Option<Option<Request>> 
         return Some(request);
     };
     // SAFETY: ours handles a step; the program's comes back in `proceed`.
-    if unsafe { signal::set_action(SIGNAL, &trigger::action()) }.is_err() {
+    if unsafe { signal::set_action(SIGNAL, &config::with(|c| c.action)) }.is_err() {
         return Some(request);
     }
     // SAFETY: as above.

@@ -1,20 +1,17 @@
-//! The signals that ask for a checkpoint, and what their handler does.
-#![expect(unsafe_code, reason = "installs and is a signal handler")]
+//! What the signals of a checkpoint do, once the body is there.
+#![expect(unsafe_code, reason = "is a part of a signal handler")]
 
-use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
-
-use ckpt_format::record::Action;
-
-use crate::arch::frame::{self, Frame};
+use crate::arch::frame::Frame;
 use crate::arch::stack;
+use crate::body::FINISHED;
 use crate::error::Result;
 use crate::request::Request;
 use crate::state::room;
-use crate::sys::signal::{self, Info};
+use crate::sys::signal::Info;
 use crate::sys::{mm, process};
 use crate::util::own;
 use crate::util::text::PathText;
-use crate::{checkpoint, config, error, log, quiesce, step};
+use crate::{checkpoint, error, log, quiesce, step};
 
 /// The signal of `--checkpoint`: the C libraries' first internal one, which they keep unblocked
 /// and which no program may use by their rules; it survives longest of all (measured for glibc,
@@ -25,46 +22,6 @@ pub const REQUEST_SIGNAL: u32 = 32;
 /// formatted path a level.
 const STACK: usize = 256 << 10;
 
-/// Our action for both signals. All signals wait while the handler runs. SA_RESTART, so that a
-/// system call that can be restarted is. The alternate stack is used only where the program's own
-/// stack is too small (Go): others may have registered one that is too small for this processor's
-/// registers, and the kernel kills for that.
-pub fn install() {
-    let chosen = config::with(|c| c.signal);
-    let action = action();
-    for number in [chosen, REQUEST_SIGNAL] {
-        if number != 0 {
-            // SAFETY: the handler may run at any time: it uses its own stack and data.
-            if let Err(e) = unsafe { signal::set_action(number, &action) } {
-                log::error!("signal {number} cannot ask for checkpoints: {e}");
-            }
-        }
-    }
-}
-
-/// What [`install`] installs.
-#[must_use]
-pub fn action() -> Action {
-    let mut flags = signal::SA_SIGINFO | signal::SA_RESTORER | signal::SA_RESTART;
-    if config::with(|c| c.go) {
-        flags |= signal::SA_ONSTACK;
-    }
-    let [handler, restorer, _] = frame::addresses();
-    Action {
-        handler: handler as u64,
-        flags,
-        restorer: restorer as u64,
-        mask: !0,
-    }
-}
-
-/// Address of our handler, by which our own actions are known among the program's.
-#[must_use]
-pub fn handler_address() -> u64 {
-    let [handler, ..] = frame::addresses();
-    handler as u64
-}
-
 /// One checkpoint to take.
 #[derive(Debug)]
 pub struct Order {
@@ -74,51 +31,57 @@ pub struct Order {
     pub request: Option<Request>,
 }
 
-/// The handler, called on the program's stack: finds out who asks and goes on a stack of its own.
+/// The first signal of a checkpoint: finds out who asks. Tells [`FINISHED`], or zero if there is
+/// more to come.
 ///
 /// # Safety
 ///
-/// Called by the kernel's signal delivery, through [`frame::handler`].
-pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) {
+/// Called in a signal handler, with its arguments.
+pub unsafe fn take(number: u32, info: *const Info, context: usize) -> usize {
+    room::make();
+    let request = if number == REQUEST_SIGNAL {
+        // SAFETY: SA_SIGINFO: the kernel put it there.
+        let request = Request::received(unsafe { &*info });
+        if request.is_none() {
+            // The number is the C libraries' own: it may be meant for them.
+            return end();
+        }
+        request
+    } else {
+        None
+    };
     let frame = Frame(context);
-    // SAFETY: SA_SIGINFO: the kernel put it there.
-    let about = unsafe { &*info };
+    step::begin(frame, request).map_or(0, |request| run(&Order { frame, request }))
+}
+
+/// A signal while a checkpoint is under way: in another thread, or another one in this.
+///
+/// # Safety
+///
+/// As for [`take`].
+pub unsafe fn attend(number: u32, info: *const Info, context: usize) -> usize {
+    let frame = Frame(context);
     if number == quiesce::SIGNAL {
         // SAFETY: the kernel's frame.
-        return unsafe { quiesce::arrived(frame) };
-    }
-    // SAFETY: likewise.
-    if number == step::SIGNAL && unsafe { quiesce::stepped(frame) } {
-        return;
-    }
-    let now = if number == step::SIGNAL {
-        step::proceed(frame)
-    } else {
-        if !begin() {
-            if number == REQUEST_SIGNAL
-                && let Some(request) = Request::received(about)
-            {
-                request.answer(Err(b"another checkpoint is under way"));
-            }
-            return;
+        unsafe { quiesce::arrived(frame) };
+    } else if number == step::SIGNAL {
+        // SAFETY: likewise.
+        if !unsafe { quiesce::stepped(frame) }
+            && let Some(request) = step::proceed(frame)
+        {
+            return run(&Order { frame, request });
         }
-        own::renew(config::with(|c| c.generation));
-        let request = if number == REQUEST_SIGNAL {
-            let request = Request::received(about);
-            if request.is_none() {
-                // The number is the C libraries' own: it may be meant for them.
-                return end();
-            }
-            request
-        } else {
-            None
-        };
-        step::begin(frame, request)
-    };
-    let Some(request) = now else {
-        return;
-    };
-    let order = Order { frame, request };
+    } else if number == REQUEST_SIGNAL
+        // SAFETY: SA_SIGINFO: the kernel put it there.
+        && let Some(request) = Request::received(unsafe { &*info })
+    {
+        request.answer(Err(b"another checkpoint is under way"));
+    }
+    0
+}
+
+/// Takes the checkpoint on a stack of its own, and tells who asked.
+fn run(order: &Order) -> usize {
     // SAFETY: a new range.
     let place = unsafe {
         mm::map(
@@ -137,39 +100,24 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
         return end();
     };
     own::claim(base, STACK);
-    let argument = core::ptr::from_ref(&order).addr();
+    let argument = core::ptr::from_ref(order).addr();
     // SAFETY: the stack was just mapped; the order outlives the call.
     let status = unsafe { stack::call_on(base + STACK, on_own_stack, argument) };
     own::release(base);
     // SAFETY: nothing runs on it any more.
     let _ = unsafe { mm::unmap(base, STACK) };
     if status == stack::LEFT {
-        tell(&order, Err(error::Error::again()));
+        tell(order, Err(error::Error::again()));
     }
     if status == STOP {
         process::exit(0);
     }
-    end();
+    end()
 }
 
-/// One more than the number of restores that lie behind the process that takes a checkpoint; zero
-/// while none is taken. An image, which is made meanwhile, has it set, but for one restore less.
-static BUSY: AtomicU32 = AtomicU32::new(0);
-
-/// Makes this thread the one that takes a checkpoint; false if another one does.
-fn begin() -> bool {
-    let now = config::with(|c| c.generation) + 1;
-    let before = BUSY.load(SeqCst);
-    let first = before != now && BUSY.compare_exchange(before, now, SeqCst, SeqCst).is_ok();
-    if first {
-        room::make();
-    }
-    first
-}
-
-fn end() {
+fn end() -> usize {
     room::give_back();
-    BUSY.store(0, SeqCst);
+    FINISHED
 }
 
 /// What [`on_own_stack`] returns when the process is to end.

@@ -12,7 +12,7 @@ pub const PAGE: usize = 4096;
 /// First bytes of the block, at offset 0.
 pub const MAGIC: [u8; 8] = *b"CKPTPTCH";
 /// Value of the `u32` at [`OFF_VERSION`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// `u32`: layout of this block.
 pub const OFF_VERSION: usize = 8;
@@ -24,7 +24,7 @@ pub const OFF_ENTRY: usize = 16;
 pub const OFF_SELF_VADDR: usize = 24;
 /// `u64`: bytes from this block to the end of the segment, a multiple of [`PAGE`].
 pub const OFF_SEGMENT_LEN: usize = 32;
-/// `u64`: bytes from this block to the payload's writable pages; they reach to the segment's end.
+/// `u64`: bytes from this block to the payload's writable pages; the packed body follows them.
 pub const OFF_DATA: usize = 40;
 /// `u32`: number of the signal that asks for a checkpoint, 0 for none.
 pub const OFF_SIGNAL: usize = 48;

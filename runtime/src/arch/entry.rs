@@ -67,7 +67,7 @@ pub unsafe extern "C" fn ckpt_start() -> ! {
     )
 }
 
-/// What `ckpt_rela` in the linker script is a table of (`Elf64_Rela`).
+/// An `Elf64_Rela`.
 #[repr(C)]
 struct Rela {
     offset: usize,
@@ -75,38 +75,46 @@ struct Rela {
     addend: usize,
 }
 
-/// The only relocation type in the payload; the rewriter refuses others.
+/// The only relocation type there is; the tool's build refuses others.
 const R_X86_64_RELATIVE: u64 = 8;
 
-/// Makes the payload's data point to where it lies.
-///
-/// Code that runs before this may not use any address stored in data: no tables of strings, no
-/// formatting, no trait objects. It is written without calls so that none is made by accident.
-///
-/// # Safety
-///
-/// `base` is the first byte of a payload whose data pages are writable and as linked, or as
-/// relocated for another base: the addend, not the old value, is used.
-pub unsafe fn relocate(base: usize) {
-    let (mut at, end): (*const Rela, *const Rela);
-    // SAFETY: both symbols are of this payload's linker script; only their addresses are taken.
+/// Bounds of this program's own relocations.
+#[must_use]
+pub fn table() -> [usize; 2] {
+    let (start, end): (usize, usize);
+    // SAFETY: both symbols are of the linker script; only their addresses are taken.
     unsafe {
         core::arch::asm!(
             "lea {}, [rip + ckpt_rela]",
             "lea {}, [rip + ckpt_rela_end]",
-            out(reg) at, out(reg) end, options(nomem, nostack, preserves_flags)
+            out(reg) start, out(reg) end, options(nomem, nostack, preserves_flags)
         );
     };
-    // The running payload's table serves for a copy of it at another base too.
+    [start, end]
+}
+
+/// Makes the data of a program point to where it lies.
+///
+/// Code of that program that runs before this may not use any address stored in data: no tables of
+/// strings, no formatting, no trait objects. It is written without calls so that none is made by
+/// accident.
+///
+/// # Safety
+///
+/// `base` is the first byte of a program whose data pages are writable and as linked, or as
+/// relocated for another base: the addend, not the old value, is used. The table is its own, or
+/// that of another copy of it.
+pub unsafe fn relocate(base: usize, [start, end]: [usize; 2]) {
+    let mut at = start;
     while at < end {
-        // SAFETY: `at` is inside the table, which is read-only data of the payload.
-        let rela = unsafe { &*at };
+        // SAFETY: `at` is inside the table, which is read-only data of the program.
+        let rela = unsafe { &*(at as *const Rela) };
         if rela.info == R_X86_64_RELATIVE {
             let place = (base + rela.offset) as *mut usize;
             // SAFETY: the linker made the offset, it lies in the data pages; aligned by the linker.
             unsafe { place.write(base + rela.addend) };
         }
-        at = at.wrapping_add(1);
+        at += size_of::<Rela>();
     }
 }
 

@@ -17,7 +17,7 @@ pub unsafe extern "C" fn handler() {
         "call {handle}",
         "add rsp, 8",
         "ret",
-        handle = sym crate::trigger::handle,
+        handle = sym crate::gate::handle,
     )
 }
 
@@ -68,7 +68,8 @@ pub unsafe extern "C" fn resume() -> ! {
     )
 }
 
-/// Addresses of [`handler`], [`restorer`] and [`resume`], for the kernel and for images.
+/// Addresses of [`handler`], [`restorer`] and [`resume`], which are the resident part's; all others
+/// find them in its settings.
 #[must_use]
 pub fn addresses() -> [usize; 3] {
     let (a, b, c): (usize, usize, usize);

@@ -23,9 +23,12 @@ mod crew;
 mod options;
 mod refuge;
 
+use core::cell::UnsafeCell;
+
 use ckpt_format::record::{Attributes, Machine, Mm, Program, Thread, Timers, Vdso};
 use ckpt_format::toc::kind;
 
+use crate::config::{self, Config};
 use crate::entry::{AT_SYSINFO_EHDR, InitialStack};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
@@ -35,7 +38,7 @@ use crate::sys::fs::Fd;
 use crate::sys::{fs, process, signal};
 use crate::util::arena::Arena;
 use crate::util::text::PathText;
-use crate::{config, error, log};
+use crate::{error, log};
 
 use crew::Crew;
 use options::Options;
@@ -52,6 +55,8 @@ struct Passage {
     force: bool,
     vdso: usize,
     refuge: Refuge,
+    /// The settings: the resident part's own go with the old address space.
+    config: UnsafeCell<Config>,
 }
 
 /// Restores, or ends the process with status 125 and one line that says why.
@@ -84,6 +89,7 @@ fn begin(stack: &InitialStack) -> Result<()> {
         force: options.force,
         vdso: stack.auxiliary(AT_SYSINFO_EHDR).unwrap_or(0),
         refuge,
+        config: UnsafeCell::new(config::with(|c| *c)),
     };
     // SAFETY: the refuge is ready; what is left behind is never used again.
     unsafe { refuge.enter(passage) }
@@ -97,6 +103,8 @@ fn begin(stack: &InitialStack) -> Result<()> {
 unsafe extern "C" fn in_refuge(passage: *const Passage) -> ! {
     // SAFETY: `Refuge::enter` put it there.
     let passage = unsafe { &*passage };
+    // SAFETY: it stays until this process is another one.
+    unsafe { config::use_place(passage.config.get()) };
     let _ = restore(passage);
     give_up()
 }

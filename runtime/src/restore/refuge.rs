@@ -1,9 +1,9 @@
-//! The refuge: a copy of the runtime, a stack and scratch memory where neither the restoring
+//! The refuge: a copy of the body, a stack and scratch memory where neither the restoring
 //! process nor the image has anything, so that both can be exchanged around it.
 //!
 //! ```text
 //! base                                stack          scratch               end
-//! | handoff page | code | data, bss | ............ | no access until used |
+//! | code | data, bss | .............. | no access until used |
 //! ```
 #![expect(unsafe_code, reason = "copies and enters code")]
 
@@ -12,9 +12,10 @@ use ckpt_format::toc::kind;
 
 use super::{Passage, crew};
 use crate::arch::{entry, stack};
+use crate::config;
 use crate::error::{Context, Result};
 use crate::image::input::Image;
-use crate::state::memory::{PAGE, hole};
+use crate::state::memory::hole;
 use crate::sys::{fs, mm};
 
 /// Stack of a restore.
@@ -34,31 +35,30 @@ pub(super) struct Refuge {
 impl Refuge {
     /// Finds the place and copies the runtime there.
     pub(super) fn prepare(image: &Image<'_>) -> Result<Self> {
-        let (payload, data, end) = entry::extent();
-        let from = payload - PAGE;
-        let size = end - from;
+        let body = config::with(|c| c.body);
         let file = fs::stat_fd(image.fd.number()).map_or(0, |s| s.st_size as usize);
         let pages: usize = image.runs().map(|(run, _)| run.len() as usize).sum();
         // Metadata is read once more, and the lists made of it are no larger than it.
         let threads = image.list::<Thread>(kind::THREADS).left() as usize;
         let scratch = SCRATCH + 3 * file.saturating_sub(pages) + threads * (crew::STACK + 1024);
         let scratch = scratch.next_multiple_of(1 << 20);
-        let total = size + STACK + scratch;
+        let total = body.len + STACK + scratch;
         let base = hole::reserve(image, total)?;
         let what = format_args!("cannot prepare the restore");
         // SAFETY: reserved for this.
-        unsafe { mm::open(base, size + STACK) }.or_fail(what)?;
-        // SAFETY: this payload with its handoff page, to memory of the same size.
-        unsafe { core::ptr::copy_nonoverlapping(from as *const u8, base as *mut u8, size) };
+        unsafe { mm::open(base, body.len + STACK) }.or_fail(what)?;
+        let from = body.base as *const u8;
+        // SAFETY: this very code and its data, to memory of the same size.
+        unsafe { core::ptr::copy_nonoverlapping(from, base as *mut u8, body.len) };
         // SAFETY: the copy's data pages are writable.
-        unsafe { entry::relocate(base + PAGE) };
+        unsafe { entry::relocate(base, body.relocations) };
         const READ_EXEC: u32 = 5;
         // SAFETY: the copy's code, not running yet.
-        unsafe { mm::protect(base, data - from, READ_EXEC) }.or_fail(what)?;
+        unsafe { mm::protect(base, body.data - body.base, READ_EXEC) }.or_fail(what)?;
         Ok(Self {
             base,
-            stack: base + size,
-            scratch: base + size + STACK,
+            stack: base + body.len,
+            scratch: base + body.len + STACK,
             end: base + total,
         })
     }
@@ -79,7 +79,6 @@ impl Refuge {
     ///
     /// The caller's stack and memory are left for good.
     pub(super) unsafe fn enter(&self, passage: Passage) -> ! {
-        let (payload, _, _) = entry::extent();
         let here: usize;
         // SAFETY: takes an address only.
         unsafe {
@@ -88,7 +87,7 @@ impl Refuge {
                 options(nomem, nostack, preserves_flags)
             );
         };
-        let there = here - (payload - PAGE) + self.base;
+        let there = here - config::with(|c| c.body.base) + self.base;
         // At the low end of the stack, which is deep enough for both.
         let place = self.stack as *mut Passage;
         // SAFETY: page-aligned memory of the refuge's own.

@@ -114,7 +114,7 @@ pub fn thread_queue() -> u64 {
 fn is_ours(number: u32) -> bool {
     let chosen = config::with(|c| c.signal);
     (number == trigger::REQUEST_SIGNAL || number == chosen)
-        && signal::action(number).is_ok_and(|a| a.handler == trigger::handler_address())
+        && signal::action(number).is_ok_and(|a| a.handler == config::with(|c| c.action.handler))
 }
 
 /// Queues a signal for this thread or process, as it was.

@@ -21,6 +21,8 @@ pub const ANON: u32 = 0x20;
 pub const GROWSDOWN: u32 = 0x100;
 /// MAP_NORESERVE.
 pub const NORESERVE: u32 = 0x4000;
+/// MAP_POPULATE.
+pub const POPULATE: u32 = 0x8000;
 /// MAP_FIXED_NOREPLACE, kernel 4.17; older ones take the address as a hint.
 pub const NOREPLACE: u32 = 0x10_0000;
 /// MAP_DROPPABLE, kernel 6.11.

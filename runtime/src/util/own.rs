@@ -8,18 +8,6 @@ const MOST: usize = 24;
 
 static RANGES: Global<[(usize, usize); MOST]> = Global::new([(0, 0); MOST]);
 
-/// How many restores lay behind the process when the ranges were claimed.
-static GENERATION: Global<u32> = Global::new(0);
-
-/// Forgets ranges that an image had as claimed: they were those of the process that wrote it, and
-/// a restored one does not have them. Before the first claim of a checkpoint.
-pub fn renew(generation: u32) {
-    if GENERATION.get() != generation {
-        GENERATION.set(generation);
-        RANGES.set([(0, 0); MOST]);
-    }
-}
-
 /// Notes a range by first address and length.
 pub fn claim(base: usize, len: usize) {
     RANGES.with(|all| {

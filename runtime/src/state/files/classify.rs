@@ -3,8 +3,9 @@
 use ckpt_format::record::file_kind;
 
 use super::kinds::{refuse, refused, special};
-use super::stream::{self, Streams};
+use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
+use crate::config::Streams;
 use crate::error::{Result, fail};
 use crate::sys::fs::{self, Stat};
 use crate::sys::{process, thread};

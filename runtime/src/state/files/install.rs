@@ -35,7 +35,7 @@ impl Opened<'_> {
         for (file, &place) in image.files().zip(self.places) {
             if file.kind == file_kind::STREAM {
                 set_waiting(&file, place, program.pid)?;
-                streams.add(file.stream, place);
+                stream::add(&mut streams, file.stream, place);
             }
         }
         stream::hand_over(streams, program.runtime, |from, to| {

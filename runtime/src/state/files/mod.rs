@@ -67,7 +67,7 @@ fn plain_device(rdev: u64) -> Option<&'static [u8]> {
 #[derive(Debug)]
 pub struct Files {
     book: known::Book,
-    streams: stream::Streams,
+    streams: crate::config::Streams,
 }
 
 impl Files {

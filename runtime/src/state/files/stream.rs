@@ -6,68 +6,26 @@
 //! design (make's job server) or by accident (a shell's own pipes).
 #![expect(unsafe_code, reason = "writes a note into a restored program's memory")]
 
+use crate::config::{self, Config, MARK, Note, Origin, Streams};
 use crate::sys::fs::{self, Fd, Stat};
-use crate::util::cell::Global;
 use crate::util::text::decimal;
 
 use super::{F_GETFL, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK};
 
-/// How many can be noted beside the standard ones. Those beyond are refused by name.
-const MORE: usize = 13;
-
-/// A descriptor at start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Origin {
-    /// Its number.
-    fd: i32,
-    /// Device and inode; [`ANY`] for whatever is there now, [`CLOSED`] for nothing.
-    file: (u64, u64),
-    /// How it was open, of O_ACCMODE.
-    mode: u32,
-}
-
+/// A file of which nothing is known: whatever is there now.
 const ANY: (u64, u64) = (0, 0);
+/// No file.
 const CLOSED: (u64, u64) = (u64::MAX, u64::MAX);
 
-/// What is noted; -1 for no descriptor.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Streams([Origin; 3 + MORE]);
-
-const NONE: Origin = Origin {
-    fd: -1,
-    file: ANY,
-    mode: 0,
-};
-
-/// The note as it lies in memory.
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-struct Note {
-    /// [`MARK`], by which the note is known in a restored program's memory.
-    mark: u64,
-    streams: Streams,
-}
-
-/// `streams`, and a number that changes with the note's layout.
-const MARK: u64 = u64::from_le_bytes(*b"streams\x01") ^ ((size_of::<Note>() as u64) << 32);
-
-static AT_START: Global<Note> = Global::new(Note {
-    mark: MARK,
-    streams: Streams([NONE; 3 + MORE]),
-});
-
 fn set(streams: Streams) {
-    AT_START.set(Note {
-        mark: MARK,
-        streams,
-    });
+    config::with(|c| c.streams.streams = streams);
 }
 
 /// Notes what the program is started with. Once, before its first instruction.
 #[inline(never)]
 pub fn note() {
-    let mut all = [NONE; 3 + MORE];
-    let mut slots = all.iter_mut();
+    let mut noted = Streams::NONE;
+    let mut slots = noted.0.iter_mut();
     for (fd, slot) in (0..3).zip(&mut slots) {
         *slot = origin(fd);
     }
@@ -84,39 +42,37 @@ pub fn note() {
             }
         }
     }
-    set(Streams(all));
+    set(noted);
 }
 
 /// The standard streams as they are now, those of the restoring command.
 pub(super) fn standard() -> Streams {
-    let mut all = [NONE; 3 + MORE];
-    for (fd, slot) in (0..3).zip(&mut all) {
+    let mut noted = Streams::NONE;
+    for (fd, slot) in (0..3).zip(&mut noted.0) {
         *slot = origin(fd);
     }
-    Streams(all)
+    noted
 }
 
-impl Streams {
-    /// Adds one that now is at descriptor `place`.
-    pub(super) fn add(&mut self, stream: u32, place: i32) {
-        let fd = stream as i32;
-        if fd > 2
-            && !self.0.iter().any(|o| o.fd == fd)
-            && let Some(slot) = self.0.iter_mut().find(|o| o.fd < 0)
-        {
-            *slot = Origin {
-                fd,
-                ..origin(place)
-            };
-        }
+/// Adds one that now is at descriptor `place`.
+pub(super) fn add(to: &mut Streams, stream: u32, place: i32) {
+    let fd = stream as i32;
+    if fd > 2
+        && !to.0.iter().any(|o| o.fd == fd)
+        && let Some(slot) = to.0.iter_mut().find(|o| o.fd < 0)
+    {
+        *slot = Origin {
+            fd,
+            ..origin(place)
+        };
     }
 }
 
 /// Leaves the note in the memory of a restored program, whose runtime begins at `runtime`, so that
 /// its next checkpoint knows them. If its runtime is another build's, that has to guess.
 pub(super) fn hand_over(streams: Streams, runtime: u64, writable: impl Fn(u64, u64) -> bool) {
-    let (payload, _, _) = crate::arch::entry::extent();
-    let offset = AT_START.place().addr() - payload + ckpt_format::handoff::PAGE;
+    // As far from the handoff page as our own.
+    let offset = config::with(|c| c.home + core::mem::offset_of!(Config, streams) - c.handoff);
     let there = runtime.wrapping_add(offset as u64);
     if !there.is_multiple_of(align_of::<Note>() as u64)
         || !writable(there, there.wrapping_add(size_of::<Note>() as u64))
@@ -153,7 +109,7 @@ fn leads_out(fd: i32) -> bool {
 /// Takes the note away for the time of a checkpoint. What stays for the image names no files: in a
 /// restored program the same numbers lead to others.
 pub(super) fn take() -> Streams {
-    let streams = AT_START.get().streams;
+    let streams = config::with(|c| c.streams.streams);
     set(Streams(streams.0.map(|o| Origin { file: ANY, ..o })));
     streams
 }

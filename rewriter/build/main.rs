@@ -1,9 +1,13 @@
-//! Builds the runtime, which is a program of its own with its own profile, and leaves it in
-//! `OUT_DIR` for `src/payload.rs` to embed.
+//! Builds the runtime, which are two programs of their own with their own profile, and leaves the
+//! payload in `OUT_DIR` for `src/payload.rs` to embed: the resident part as it lies in memory, behind
+//! it the body, packed.
+
+mod flat;
+mod pack;
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 /// The runtime's target: the gnu target with no libc linked in, since it needs no download.
@@ -37,11 +41,7 @@ fn main() -> ExitCode {
     let here = PathBuf::from(var("CARGO_MANIFEST_DIR"));
     let out = PathBuf::from(var("OUT_DIR"));
     let runtime = here.join("../runtime");
-    for path in [
-        &runtime,
-        &here.join("../Cargo.toml"),
-        &here.join("build.rs"),
-    ] {
+    for path in [&runtime, &here.join("../Cargo.toml"), &here.join("build")] {
         println!("cargo::rerun-if-changed={}", path.display());
     }
     println!("cargo::rerun-if-env-changed=CARGO_NET_OFFLINE");
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         .arg("build")
         .arg("--manifest-path")
         .arg(runtime.join("Cargo.toml"))
-        .args(["--package", "ckpt-runtime", "--bin", "ckpt-payload"])
+        .args(["--package", "ckpt-runtime", "--bins"])
         .args(["--profile", "payload", "--target", TARGET])
         .arg("--target-dir")
         .arg(&target_dir);
@@ -79,15 +79,35 @@ fn main() -> ExitCode {
         println!("cargo::error=the runtime does not build");
         return ExitCode::FAILURE;
     }
-    let built = target_dir.join(TARGET).join("payload/ckpt-payload");
-    copy(&built, &out.join("ckpt-payload"));
+    let built = target_dir.join(TARGET).join("payload");
+    let part = |name: &str| {
+        let file = fs::read(built.join(name)).expect("cargo has built it");
+        let flat = flat::Flat::of(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
+        (file, flat)
+    };
+    let (resident_file, resident) = part("ckpt-payload");
+    let (body_file, body) = part("ckpt-body");
+    let mut payload = resident.image;
+    let packed_at = payload.len();
+    payload.extend(pack::pack(&body));
+    payload.resize(payload.len().next_multiple_of(flat::PAGE), 0);
+    let numbers = format!(
+        "Numbers {{ entry: {}, data: {}, packed: {packed_at} }}",
+        resident.entry, resident.data,
+    );
+    let files: [(&str, &[u8]); 4] = [
+        ("payload", &payload),
+        ("payload.rs", numbers.as_bytes()),
+        // For tests.
+        ("ckpt-payload", &resident_file),
+        ("ckpt-body", &body_file),
+    ];
+    for (name, bytes) in files {
+        fs::write(out.join(name), bytes).unwrap_or_else(|e| panic!("write {name}: {e}"));
+    }
     ExitCode::SUCCESS
 }
 
 fn var(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("cargo sets {name} for build scripts"))
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::copy(from, to).unwrap_or_else(|e| panic!("copy {}: {e}", from.display()));
 }

@@ -1,0 +1,169 @@
+//! The resident part's signal handler, and the way from it into the body.
+//!
+//! The body, which is nearly all of the runtime, is not there until a checkpoint or a restore is
+//! asked for: it is packed behind the resident part in the program's file. The first signal of a
+//! checkpoint unpacks it, every further one finds it, and the last thread to leave it takes it
+//! away: between checkpoints the process has nothing of it.
+#![expect(
+    unsafe_code,
+    reason = "is a signal handler, calls what it has unpacked"
+)]
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
+
+use crate::arch::frame;
+use crate::body::{Entry, FINISHED, Task};
+use crate::sys::signal::{self, Info};
+use crate::sys::{process, thread};
+use crate::{config, log, quiesce, step, trigger, unpack};
+
+/// Whose checkpoint is under way; zero if none is. See [`mark`].
+static CLAIMED: AtomicU32 = AtomicU32::new(0);
+/// The same, once the body is there.
+static READY: AtomicU32 = AtomicU32::new(0);
+/// In the upper half the same, in the lower how many threads are in the gate.
+static USERS: AtomicU64 = AtomicU64::new(0);
+
+/// What marks these variables as set by this process since its last restore: a forked child has its
+/// parent's, and an image has those of the process that wrote it. A process id has 22 bits at most
+/// (PID_MAX_LIMIT, linux/threads.h).
+fn mark() -> u32 {
+    process::id() | (config::with(|c| c.generation) << 22)
+}
+
+/// The signals of a checkpoint under way, which mean nothing without one.
+fn is_inner(number: u32) -> bool {
+    number == quiesce::SIGNAL || number == step::SIGNAL
+}
+
+/// Addresses of the code that the kernel and images know.
+#[must_use]
+pub fn addresses() -> [usize; 3] {
+    frame::addresses()
+}
+
+/// Installs our action for both signals; tells whether that went well. All signals wait while the
+/// handler runs. SA_RESTART, so that a system call that can be restarted is. The alternate stack is
+/// used only where the program's own stack is too small (Go): others may have registered one that
+/// is too small for this processor's registers, and the kernel kills for that.
+pub fn install() -> bool {
+    let (chosen, action) = config::with(|c| {
+        c.action.flags = signal::SA_SIGINFO | signal::SA_RESTORER | signal::SA_RESTART;
+        if c.go {
+            c.action.flags |= signal::SA_ONSTACK;
+        }
+        c.action.mask = !0;
+        (c.signal, c.action)
+    });
+    let mut done = true;
+    for number in [chosen, trigger::REQUEST_SIGNAL] {
+        // SAFETY: the handler may run at any time: it uses its own stack and data.
+        done &= number == 0 || unsafe { signal::set_action(number, &action) }.is_ok();
+    }
+    done
+}
+
+/// The handler, called on the program's stack.
+///
+/// # Safety
+///
+/// Called by the kernel's signal delivery, through [`frame::handler`].
+pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) {
+    let mark = mark();
+    let mut task = Task::Attend;
+    loop {
+        enter(mark);
+        if READY.load(SeqCst) == mark {
+            break;
+        }
+        if is_inner(number) {
+            // Late, after a checkpoint was given up.
+            return leave();
+        }
+        let before = CLAIMED.load(SeqCst);
+        if before != mark
+            && CLAIMED
+                .compare_exchange(before, mark, SeqCst, SeqCst)
+                .is_ok()
+        {
+            if !unpack::unpack() {
+                hopeless();
+                CLAIMED.store(0, SeqCst);
+                return leave();
+            }
+            task = Task::Take;
+            READY.store(mark, SeqCst);
+            break;
+        }
+        // Another thread brings the body or takes it away.
+        leave();
+        thread::give_way();
+    }
+    // SAFETY: unpacked, and not taken away while this thread is in the gate.
+    let status = unsafe { call(task, number as usize, info.addr(), context) };
+    if status == FINISHED {
+        READY.store(0, SeqCst);
+        // The others were let go and are on their way out.
+        let mut patience = 100;
+        while USERS.load(SeqCst) as u32 != 1 {
+            if patience > 0 {
+                patience -= 1;
+                thread::give_way();
+            } else {
+                process::sleep(1);
+            }
+        }
+        unpack::take_away();
+        CLAIMED.store(0, SeqCst);
+    }
+    leave();
+}
+
+/// Notes a thread in the gate. Before it looks for the body: who takes that away looks for threads
+/// after it has said that it is gone.
+fn enter(mark: u32) {
+    let mut before = USERS.load(SeqCst);
+    loop {
+        let fresh = u64::from(mark) << 32 | 1;
+        let after = if before >> 32 == u64::from(mark) {
+            before + 1
+        } else {
+            fresh
+        };
+        match USERS.compare_exchange(before, after, SeqCst, SeqCst) {
+            Ok(_) => return,
+            Err(now) => before = now,
+        }
+    }
+}
+
+fn leave() {
+    USERS.fetch_sub(1, SeqCst);
+}
+
+/// Has the body do something at the program's start, and takes it away again. `sp` is the initial
+/// stack pointer.
+pub fn call_once(task: Task, sp: usize) {
+    if !unpack::unpack() {
+        return hopeless();
+    }
+    // SAFETY: just unpacked; nobody else is here.
+    unsafe { call(task, sp, 0, 0) };
+    unpack::take_away();
+}
+
+/// # Safety
+///
+/// The body is there and stays; the arguments are the task's.
+unsafe fn call(task: Task, a: usize, b: usize, c: usize) -> usize {
+    let address = config::with(|c| c.body.entry);
+    // SAFETY: the body's entry point has this type.
+    let entry = unsafe { core::mem::transmute::<usize, Entry>(address) };
+    // SAFETY: the caller's promise.
+    unsafe { entry(config::place_in_use(), task, a, b, c) }
+}
+
+/// There is no body that could say it better.
+fn hopeless() {
+    log::plain(b"ckpt: error: no memory for the checkpoint runtime\n");
+}
