@@ -12,7 +12,7 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Attributes, Content, Descriptor, File, Guard, Lock, Machine, Mm, Packet, Pending,
-    Program, Run, Thread, Timers, Vdso, Vma, file_kind, prot, vma_kind,
+    Program, Run, Thread, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -45,6 +45,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Descriptor>("descriptor", kind::DESCRIPTORS, true),
         of::<Lock>("lock", kind::LOCKS, true),
         of::<Packet>("packet", kind::PACKETS, true),
+        of::<Watch>("watch", kind::WATCHES, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]
@@ -152,7 +153,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
             ensure!(row[2].starts_with(&format!("{how} `{name}`")), "{row:?}");
         }
     }
-    let numbers: [(&str, u64); 14] = [
+    let numbers: [(&str, u64); 15] = [
         ("SECTIONS", limits::SECTIONS.into()),
         ("VMAS", limits::VMAS.into()),
         ("RUNS", limits::RUNS.into()),
@@ -160,6 +161,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
         ("DESCRIPTORS", limits::DESCRIPTORS.into()),
         ("LOCKS", limits::LOCKS.into()),
         ("PACKETS", limits::PACKETS.into()),
+        ("WATCHES", limits::WATCHES.into()),
         ("PENDING", limits::PENDING.into()),
         ("PATH", limits::PATH.try_into()?),
         ("METADATA", limits::METADATA),
@@ -333,6 +335,7 @@ fn sections() -> Vec<Section> {
         list(kind::FILES, &files()),
         list::<Lock>(kind::LOCKS, &[]),
         list::<Packet>(kind::PACKETS, &[]),
+        list::<Watch>(kind::WATCHES, &[]),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[thread(CODE)]),
     ]
@@ -721,6 +724,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::GUARDS => again::<Guard>(parts, kind, true),
             kind::LOCKS => again::<Lock>(parts, kind, true),
             kind::PACKETS => again::<Packet>(parts, kind, true),
+            kind::WATCHES => again::<Watch>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),
         };
     }

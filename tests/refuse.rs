@@ -48,11 +48,13 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         "udp",
         &["descriptor 7: ", "udp socket"],
     ),
-    ("refuse/descriptors", "epoll", &["descriptor 7: ", "epoll"]),
     (
         "refuse/descriptors",
-        "eventfd",
-        &["descriptor 7: ", "eventfd"],
+        "epoll",
+        &[
+            "descriptor 7: epoll watching descriptor ",
+            ", which is closed: not carried",
+        ],
     ),
     (
         "refuse/descriptors",

@@ -3,6 +3,8 @@
 //#Links: static
 #include "../lib/sample.h"
 #include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/time.h>
 
 int main(int argc, char **argv) {
@@ -22,6 +24,10 @@ int main(int argc, char **argv) {
     expect(fcntl(file, F_SETLK, &lock) == 0, "lock");
     int ends[2];
     expect(pipe2(ends, O_DIRECT) == 0 && write(ends[1], "one", 3) == 3 && write(ends[1], "two!", 4) == 4, "packets");
+    int epoll = epoll_create1(0), counters[2] = {eventfd(7, 0), eventfd(0, 0)};
+    struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = 5}};
+    for (int i = 0; i < 2; i++)
+        expect(epoll_ctl(epoll, EPOLL_CTL_ADD, counters[i], &event) == 0, "epoll");
     int copy = dup(file);
     expect(copy > file, "dup");
     make_file("gone", block, 3 * PAGE);

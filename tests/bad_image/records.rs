@@ -4,7 +4,7 @@ use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{
     Action, Attributes, Descriptor, File, Lock, Machine, Mm, Packet, Pending, Program, Thread,
-    Timers, Vdso, file_kind,
+    Timers, Vdso, Watch, file_kind,
 };
 use ckpt_format::toc::{self, kind};
 use ckpt_tests::image::{Parts, list, single};
@@ -15,7 +15,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 11] = [
+const LISTS: [(u32, u32); 12] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -27,6 +27,7 @@ const LISTS: [(u32, u32); 11] = [
     (kind::GUARDS, limits::VMAS),
     (kind::LOCKS, limits::LOCKS),
     (kind::PACKETS, limits::PACKETS),
+    (kind::WATCHES, limits::WATCHES),
 ];
 
 fn count(bytes: &[u8]) -> u32 {
@@ -383,7 +384,7 @@ fn open_files() -> Result<()> {
     let regular = regular.expect("a regular file");
     type Change = fn(&mut File<'_>);
     let changes: [(&str, Change); 13] = [
-        ("kind", |f| f.kind = 7),
+        ("kind", |f| f.kind = file_kind::KINDS),
         ("kind", |f| f.kind = u32::MAX),
         ("stream of a file", |f| f.stream = 1),
         ("stream", |f| {
@@ -463,6 +464,42 @@ fn locks() -> Result<()> {
     cases.refused("backwards", &with(&|l| l.end = l.start - 1), what);
     cases.refused("beyond the end", &with(&|l| l.end = 1 << 63), what);
     cases.refused("part of the whole", &with(&|l| l.kind = 2), what);
+    cases.end()
+}
+
+#[test]
+fn eventfds() -> Result<()> {
+    let mut cases = Cases::new("eventfds")?;
+    let parts = cases.parts();
+    let all: Vec<File<'_>> = parts.all(kind::FILES);
+    let counter = all.iter().position(|f| f.kind == file_kind::EVENTFD);
+    let counter = counter.expect("an eventfd");
+    let with = |change: fn(&mut File<'_>)| files_with(&parts, counter, change);
+    let what = "impossible value: open file";
+    cases.refused("value", &with(|f| f.size = u64::MAX), what);
+    cases.refused("mode", &with(|f| f.pos = 2), what);
+    cases.end()
+}
+
+#[test]
+fn watches() -> Result<()> {
+    let mut cases = Cases::new("watches")?;
+    let parts = cases.parts();
+    let files = count(parts.bytes(kind::FILES));
+    let with = |change: &dyn Fn(&mut Vec<Watch>)| {
+        let watches = parts.with(kind::WATCHES, |b| {
+            list(b, |all: &mut Vec<Watch>| change(all))
+        });
+        watches.build()
+    };
+    let what = "impossible value: watch of an epoll instance";
+    cases.refused("no such file", &with(&|w| w[1].file = files), what);
+    cases.refused("no instance", &with(&|w| w[1].file += 1), what);
+    cases.refused("out of order", &with(&|w| w[1].file = 0), what);
+    cases.refused("nothing there", &with(&|w| w[1].target = files), what);
+    cases.refused("number", &with(&|w| w[0].fd = limits::DESCRIPTORS), what);
+    cases.refused("due", &with(&|w| w[0].due = 2), what);
+    cases.refused("itself", &with(&|w| w[0].target = w[0].file), what);
     cases.end()
 }
 

@@ -129,8 +129,20 @@ fn descriptors(pid: u32) -> Result<String> {
         let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"))?;
         let kept: Vec<&str> = info
             .lines()
-            .filter(|line| line.starts_with("pos:") || line.starts_with("flags:"))
+            .filter(|line| {
+                ["pos:", "flags:", "eventfd-count:", "eventfd-semaphore:"]
+                    .iter()
+                    .any(|label| line.starts_with(label))
+            })
             .collect();
+        // In the order of the kernel's own addresses, with an inode at the end.
+        let mut watched: Vec<&str> = info
+            .lines()
+            .filter(|line| line.starts_with("tfd:"))
+            .filter_map(|line| line.split("pos:").next())
+            .collect();
+        watched.sort_unstable();
+        let kept = [kept, watched].concat();
         lines.insert(number, format!("{number}: {link} {}", kept.join(" ")));
     }
     Ok(lines.into_values().collect::<Vec<_>>().join("\n"))

@@ -87,6 +87,7 @@ impl<'a> Sections<'a> {
             lock.check(files)?;
         }
         self.packets()?;
+        self.watches(files)?;
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
             return Err(DecodeError::Value("length of the pages section"));
@@ -256,6 +257,23 @@ impl<'a> Sections<'a> {
             };
             if !pipe.is_some_and(is_in) {
                 return Err(DecodeError::Value("packet in a pipe"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What epoll instances watch comes in the order of the instances.
+    fn watches(&self, count: u32) -> Checked {
+        let mut files = (0..).zip(self.known::<record::File<'_>>(kind::FILES));
+        let mut instance = files.next();
+        for watch in self.list::<record::Watch>(kind::WATCHES, limits::WATCHES)? {
+            let watch = watch?;
+            watch.check(instance.map_or(count, |(number, _)| number), count)?;
+            while instance.is_some_and(|(number, _)| number != watch.file) {
+                instance = files.next();
+            }
+            if instance.is_none_or(|(_, file)| file.kind != record::file_kind::EPOLL) {
+                return Err(DecodeError::Value("watch of an epoll instance"));
             }
         }
         Ok(())

@@ -49,6 +49,8 @@ pub mod kind {
     pub const LOCKS: u32 = 17;
     /// Where packets begin and end in pipes.
     pub const PACKETS: u32 = 18;
+    /// What epoll instances watch.
+    pub const WATCHES: u32 = 23;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -73,12 +75,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::GUARDS => "guards",
         kind::LOCKS => "locks",
         kind::PACKETS => "packets",
+        kind::WATCHES => "watches",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 18] = [
+pub const ALL: [u32; 19] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -97,10 +100,11 @@ pub const ALL: [u32; 18] = [
     kind::GUARDS,
     kind::LOCKS,
     kind::PACKETS,
+    kind::WATCHES,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 19;
+pub const KINDS: usize = 24;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

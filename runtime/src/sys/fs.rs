@@ -299,6 +299,64 @@ pub fn same_description(pid: u32, a: i32, b: i32) -> SysResult<bool> {
     unsafe { call!(__NR_kcmp, pid, pid, 0, a, b) }.map(|order| order == 0)
 }
 
+/// Is `fd` what an epoll instance watches under the number `number`? There may be several of that
+/// number, of which `nth` is meant. kcmp(2), KCMP_EPOLL_TFD.
+pub fn is_watched(pid: u32, epoll: i32, number: u32, nth: u32, fd: i32) -> SysResult<bool> {
+    const KCMP_EPOLL_TFD: u32 = 7;
+    // `struct kcmp_epoll_slot`.
+    let slot = [epoll as u32, number, nth];
+    // SAFETY: the kernel reads the slot.
+    unsafe { call!(__NR_kcmp, pid, pid, KCMP_EPOLL_TFD, fd, slot.as_ptr()) }.map(|order| order == 0)
+}
+
+/// eventfd2(2), close-on-exec, of value zero.
+pub fn event_counter(semaphore: bool) -> SysResult<Fd> {
+    // SAFETY: no memory.
+    let fd = unsafe { call!(__NR_eventfd2, 0, O_CLOEXEC | u32::from(semaphore)) }?;
+    Ok(Fd(fd as i32))
+}
+
+/// epoll_create1(2), close-on-exec.
+pub fn epoll() -> SysResult<Fd> {
+    // SAFETY: no memory.
+    let fd = unsafe { call!(__NR_epoll_create1, O_CLOEXEC) }?;
+    Ok(Fd(fd as i32))
+}
+
+/// What an epoll instance is told and tells, `struct epoll_event` of x86-64.
+#[repr(C, packed)]
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// EPOLL* bits.
+    pub events: u32,
+    /// The program's own.
+    pub data: u64,
+}
+
+/// epoll_ctl(2).
+pub fn epoll_control(epoll: i32, operation: u32, fd: i32, event: Event) -> SysResult<()> {
+    let event = core::ptr::from_ref(&event);
+    // SAFETY: the kernel reads the event.
+    unsafe { call!(__NR_epoll_ctl, epoll, operation, fd, event) }.map(drop)
+}
+
+/// epoll_wait(2), without waiting; tells how many events there are.
+pub fn epoll_take(epoll: i32, events: &mut [Event]) -> SysResult<usize> {
+    let len = events.len();
+    // SAFETY: the kernel writes within the slice.
+    unsafe { call!(__NR_epoll_wait, epoll, events.as_mut_ptr(), len, 0) }
+}
+
+/// Does waiting for an epoll instance poll the network (EPIOCSPARAMS, kernel 6.9)?
+#[must_use]
+pub fn epoll_busy_polling(epoll: i32) -> bool {
+    const EPIOCGPARAMS: u32 = 0x8008_8a02;
+    let mut parameters = 0u64;
+    let place = core::ptr::from_mut(&mut parameters);
+    // SAFETY: the kernel writes `struct epoll_params`, 8 bytes.
+    unsafe { call!(__NR_ioctl, epoll, EPIOCGPARAMS, place) }.is_ok() && parameters != 0
+}
+
 /// Who gets SIGIO and SIGURG, F_GETOWN_EX: 0 a thread, 1 a process, 2 a group; and its id.
 /// F_GETOWN cannot be used: a small group's negative number looks like an error.
 pub fn owner(fd: i32) -> SysResult<(u32, i32)> {

@@ -147,6 +147,8 @@ unsafe impl Plain for ckpt_format::record::Descriptor {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Packet {}
 // SAFETY: a record of integers.
+unsafe impl Plain for ckpt_format::record::Watch {}
+// SAFETY: likewise.
 unsafe impl Plain for ckpt_format::record::Pending {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Lock {}

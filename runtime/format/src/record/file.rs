@@ -21,6 +21,12 @@ pub mod file_kind {
     /// An end of a pipe whose other end the process has, too, or nobody; what is in it is in the
     /// image.
     pub const PIPE: u32 = 6;
+    /// A counter of eventfd(2).
+    pub const EVENTFD: u32 = 7;
+    /// An epoll instance; what it watches is in the watches section.
+    pub const EPOLL: u32 = 8;
+    /// One more than the last kind.
+    pub const KINDS: u32 = 9;
 }
 
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: they act when a file is opened and are not kept
@@ -40,7 +46,7 @@ record! {
         /// File type and permissions, as `st_mode`.
         mode: u32,
         /// Read and write position, bytes (a directory's is the file system's own); of a pipe,
-        /// bytes that are in it.
+        /// bytes that are in it; of an eventfd, 1 if it is a semaphore.
         pos: i64,
         /// Device, as `st_dev`.
         dev: u64,
@@ -48,7 +54,7 @@ record! {
         ino: u64,
         /// Device number of a device file, as `st_rdev`.
         rdev: u64,
-        /// Size, bytes; of a pipe, bytes that fit into it.
+        /// Size, bytes; of a pipe, bytes that fit into it; of an eventfd, its value.
         size: u64,
         /// Signal-driven I/O: owner as F_GETOWN gives it.
         owner: i32,
@@ -66,15 +72,19 @@ impl File<'_> {
     /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
-        let pipe = self.kind == file_kind::PIPE;
-        let known = self.kind <= file_kind::PIPE
+        let known = self.kind < file_kind::KINDS
             && self.stream < if stream { limits::DESCRIPTORS } else { 1 }
             && self.flags & ONCE == 0
             && (0..=64).contains(&self.owner_signal);
         let path = self.path.len() <= limits::PATH
             && !self.path.contains(&0)
-            && (stream || pipe || self.path.first() == Some(&b'/'));
-        let within = !pipe || (self.size <= PIPE && self.pos.unsigned_abs() <= self.size);
+            && (stream || self.kind >= file_kind::PIPE || self.path.first() == Some(&b'/'));
+        let within = match self.kind {
+            file_kind::PIPE => self.size <= PIPE && self.pos.unsigned_abs() <= self.size,
+            // The largest value is one that no write(2) makes.
+            file_kind::EVENTFD => self.size < u64::MAX && self.pos <= 1,
+            _ => true,
+        };
         if known && path && within && self.pos >= 0 {
             Ok(())
         } else {
@@ -176,6 +186,37 @@ impl Packet {
     #[must_use]
     pub fn end(&self) -> u64 {
         self.at.saturating_add(u64::from(self.len))
+    }
+}
+
+record! {
+    /// What an epoll instance watches, as epoll_ctl(2) was told.
+    Watch {
+        /// Place of the epoll instance in the files section.
+        file: u32,
+        /// The number by which the file was given, which by now may be closed or another file's.
+        fd: u32,
+        /// Place of the file in the files section.
+        target: u32,
+        /// EPOLL* bits as /proc shows them: without EPOLLERR and EPOLLHUP, a one-shot watch that
+        /// has fired.
+        events: u32,
+        /// What the program gets with an event.
+        data: u64,
+        /// 1 if an edge has come and was not reported yet.
+        due: u32,
+    }
+}
+
+impl Watch {
+    /// Checks that the files exist; `floor` is the place of the epoll instance before.
+    pub fn check(&self, floor: u32, files: u32) -> Result<(), DecodeError> {
+        let fits = (floor..files).contains(&self.file) && self.target < files;
+        if fits && self.target != self.file && self.fd < limits::DESCRIPTORS && self.due <= 1 {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("watch of an epoll instance"))
+        }
     }
 }
 

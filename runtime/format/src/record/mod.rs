@@ -10,7 +10,7 @@ mod signal;
 mod thread;
 
 pub use attributes::{Attributes, LIMITS};
-pub use file::{Content, Descriptor, File, Lock, Packet, file_kind, lock_kind};
+pub use file::{Content, Descriptor, File, Lock, Packet, Watch, file_kind, lock_kind};
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
 pub use signal::{Action, Pending, SIGNALS, Timers};

@@ -5,6 +5,7 @@ use ckpt_format::record::file_kind;
 use super::kinds::{refuse, refused, special};
 use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
+use super::{epoll, eventfd};
 use crate::config::Streams;
 use crate::error::{Result, fail};
 use crate::sys::fs::{self, Stat};
@@ -114,6 +115,8 @@ impl Seen<'_> {
                 Ok(Fate::new(file_kind::DIRECTORY, own_proc(link).as_bytes()))
             }
             S_IFCHR => self.device(link),
+            0 if link == eventfd::LINK => Ok(Fate::new(file_kind::EVENTFD, link)),
+            0 if link == epoll::LINK => Ok(Fate::new(file_kind::EPOLL, link)),
             _ => Err(refuse(self.fd, &self.stat, self.link)),
         }
     }

@@ -7,7 +7,7 @@ use super::classify::{Fate, Seen};
 use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
-use super::{locks, pipe, stream};
+use super::{epoll, eventfd, locks, pipe, stream};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -32,6 +32,7 @@ pub fn collect() -> Result<Files> {
         Err(e) => fail!("cannot read /proc/thread-self/fd: {e}"),
     }
     pipe::look(&mut collector.files.book)?;
+    epoll::look(&mut collector.files.book)?;
     Ok(collector.files)
 }
 
@@ -164,6 +165,7 @@ impl Collector {
         let (pos, size) = match fate.kind {
             file_kind::PATH => (0, stat.st_size as u64),
             file_kind::PIPE => pipe::measure(fd)?,
+            file_kind::EVENTFD => eventfd::measure(fd)?,
             _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),
         };
         let record = File {

@@ -5,7 +5,7 @@
 )]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Descriptor, File, Lock, Packet};
+use ckpt_format::record::{Descriptor, File, Lock, Packet, Watch};
 
 use crate::error::Result;
 use crate::util::arena::Plain;
@@ -42,6 +42,7 @@ pub(super) struct Book {
     paths: List<u8>,
     locks: List<Lock>,
     packets: List<Packet>,
+    watches: List<Watch>,
 }
 
 impl Book {
@@ -54,6 +55,7 @@ impl Book {
             paths: List::new(most * 256),
             locks: List::new(limits::LOCKS as usize),
             packets: List::new(limits::PACKETS as usize),
+            watches: List::new(limits::WATCHES as usize),
         }
     }
 
@@ -102,6 +104,18 @@ impl Book {
 
     pub(super) fn packets(&self) -> &[Packet] {
         self.packets.as_slice()
+    }
+
+    pub(super) fn add_watch(&mut self, watch: Watch) -> Result<()> {
+        self.watches.push(watch)
+    }
+
+    pub(super) fn watches(&self) -> &[Watch] {
+        self.watches.as_slice()
+    }
+
+    pub(super) fn watches_mut(&mut self) -> &mut [Watch] {
+        self.watches.as_mut_slice()
     }
 
     pub(super) fn files(&self) -> &[Known] {

@@ -1,14 +1,15 @@
 //! Locks on files, of the process and of its descriptions.
 
-use ckpt_format::record::{Lock, file_kind, lock_kind};
+use ckpt_format::record::{Lock, lock_kind};
 use ckpt_format::toc::kind;
 
+use super::fdinfo;
 use super::kinds::refused;
 use super::known::Book;
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::{Errno, SysResult, fs};
-use crate::util::text::{Show, Text, after, decimal, find_last, split};
+use crate::util::text::{Show, after, decimal};
 
 /// Last byte of a lock that reaches to the end, wherever that is.
 const END: u64 = i64::MAX as u64;
@@ -16,32 +17,16 @@ const END: u64 = i64::MAX as u64;
 /// Notes the locks held through descriptor `fd`, which is file `number`: the kernel shows with a
 /// description those that were taken through it (fs/locks.c, show_fd_locks).
 pub(super) fn collect(book: &mut Book, fd: i32, number: u32) -> Result<()> {
-    let name = Text::<40>::format(format_args!("/proc/thread-self/fdinfo/{fd}"));
     let what = format_args!("cannot tell which locks descriptor {fd} holds");
-    let file = fs::open(name.as_c(), fs::O_RDONLY, 0).or_fail(what)?;
-    let mut buffer = [0; 4096];
-    let mut filled = 0;
-    loop {
-        let room = buffer.get_mut(filled..).unwrap_or(&mut []);
-        let got = fs::read(file.number(), room).or_fail(what)?;
-        if got == 0 {
+    fdinfo::lines(fd, what, &mut |line| {
+        let Some(lock) = after(line, b"lock:") else {
             return Ok(());
+        };
+        match parse(lock, number) {
+            Some(lock) => book.add_lock(lock),
+            None => Err(refused(fd, format_args!("{}", Unknown(lock)))),
         }
-        filled += got;
-        let text = buffer.get(..filled).unwrap_or(&[]);
-        let whole = find_last(text, b'\n').map_or(0, |n| n + 1);
-        for line in split(text.get(..whole).unwrap_or(&[]), b'\n') {
-            let Some(lock) = after(line, b"lock:") else {
-                continue;
-            };
-            match parse(lock, number) {
-                Some(lock) => book.add_lock(lock)?,
-                None => return Err(refused(fd, format_args!("{}", Unknown(lock)))),
-            }
-        }
-        buffer.copy_within(whole..filled, 0);
-        filled -= whole;
-    }
+    })
 }
 
 /// `1: POSIX  ADVISORY  WRITE 4711 fd:00:815 0 EOF`, as in /proc/locks.
@@ -106,13 +91,12 @@ fn take(fd: i32, lock: &Lock) -> SysResult<()> {
     }
 }
 
-/// Takes the process's locks on files without a name again: reading their contents closed a
-/// descriptor of each, and with any descriptor of a file all of the process's locks on it go
-/// (fcntl(2)). Nobody can have taken them meanwhile, for nobody else has the file.
+/// Takes the process's locks again, where a descriptor was closed in between: with any descriptor of
+/// a file all of the process's locks on it go (fcntl(2)). Those on files without a name, whose
+/// contents were read so, nobody can have taken meanwhile, for nobody else has the file.
 pub(super) fn take_again(book: &Book) -> Result<()> {
     for lock in book.locks().iter().filter(|l| l.kind == lock_kind::PROCESS) {
-        let known = book.files().get(lock.file as usize);
-        if let Some(known) = known.filter(|known| known.kind == file_kind::DELETED) {
+        if let Some(known) = book.files().get(lock.file as usize) {
             take(known.fd, lock).or_fail(format_args!("descriptor {}: lost its lock", known.fd))?;
         }
     }

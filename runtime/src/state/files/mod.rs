@@ -3,6 +3,9 @@
 mod classify;
 mod collect;
 mod contents;
+mod epoll;
+mod eventfd;
+mod fdinfo;
 mod install;
 mod kinds;
 mod known;
@@ -80,7 +83,8 @@ impl Files {
             .any(|known| self.book.record(known).ino == ino)
     }
 
-    /// Writes the sections: descriptions, their descriptors and locks, packets in pipes.
+    /// Writes the sections: descriptions, their descriptors and locks, packets in pipes, what
+    /// epoll instances watch.
     #[inline(never)]
     pub fn write(&self, out: &mut Output<'_>) -> Result<()> {
         let files = self.book.files();
@@ -94,7 +98,8 @@ impl Files {
         })?;
         out.list(kind::DESCRIPTORS, self.book.descriptors())?;
         out.list(kind::LOCKS, self.book.locks())?;
-        out.list(kind::PACKETS, self.book.packets())
+        out.list(kind::PACKETS, self.book.packets())?;
+        out.list(kind::WATCHES, self.book.watches())
     }
 
     /// Puts the contents of files without a name among the image's pages.

@@ -8,7 +8,7 @@ use super::pipe::Pipes;
 use super::remake::Remade;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
-use super::{contents, locks, stream};
+use super::{contents, epoll, eventfd, locks, stream};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
@@ -64,6 +64,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         }
         set_position(&file, place)?;
     }
+    epoll::restore(arena, image, places)?;
     // Taken again after the descriptors are made: closing any descriptor of a file gives the
     // process's locks on it up. What cannot be had is told now.
     locks::restore(image, |file| places.get(file as usize).copied())?;
@@ -90,6 +91,8 @@ impl Opener<'_> {
             file_kind::PIPE => self.pipes.open(number, fd, file)?,
             file_kind::DEVICE => open_device(fd, file)?,
             file_kind::PATH => open_path(fd, file)?,
+            file_kind::EVENTFD => eventfd::open(fd, file)?,
+            file_kind::EPOLL => epoll::open(fd, file)?,
             _ => open_named(fd, file)?,
         };
         // A pipe's have to wait until it is filled.

@@ -1,0 +1,38 @@
+//! What /proc/self/fdinfo tells of a descriptor.
+
+use core::fmt;
+
+use crate::error::{Context, Result, fail};
+use crate::sys::fs;
+use crate::util::text::{Text, find_last, split};
+
+/// Gives `take` every line.
+#[inline(never)]
+pub(super) fn lines(
+    fd: i32,
+    what: fmt::Arguments<'_>,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let name = Text::<40>::format(format_args!("/proc/thread-self/fdinfo/{fd}"));
+    let file = fs::open(name.as_c(), fs::O_RDONLY, 0).or_fail(what)?;
+    let mut buffer = [0; 4096];
+    let mut filled = 0;
+    loop {
+        let room = buffer.get_mut(filled..).unwrap_or(&mut []);
+        if room.is_empty() {
+            fail!("{what}: a line is too long");
+        }
+        let got = fs::read(file.number(), room).or_fail(what)?;
+        if got == 0 {
+            return Ok(());
+        }
+        filled += got;
+        let text = buffer.get(..filled).unwrap_or(&[]);
+        let whole = find_last(text, b'\n').map_or(0, |n| n + 1);
+        for line in split(text.get(..whole).unwrap_or(&[]), b'\n') {
+            take(line)?;
+        }
+        buffer.copy_within(whole..filled, 0);
+        filled -= whole;
+    }
+}
