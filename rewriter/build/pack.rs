@@ -1,11 +1,11 @@
 //! The body, packed.
 
-use ckpt_format::packed::{Header, change_operands};
+use ckpt_packed::{Header, change_operands};
 use zopfli::{BlockType, DeflateEncoder, Options};
 
 use crate::flat::Flat;
 
-/// Header and stream, as `ckpt_format::packed` describes them.
+/// Header and stream, as `ckpt_packed` describes them.
 pub(crate) fn pack(body: &Flat) -> Vec<u8> {
     let mut bytes = body.image[..body.filled].to_vec();
     change_operands(&mut bytes[..body.code]);

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
     use crate::input::{to_u64, to_usize};
 
-    use ckpt_format::packed::{Header, Work, restore_operands};
+    use ckpt_packed::{Header, Work, restore_operands};
 
     /// The two parts as the linker made them.
     const RESIDENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ckpt-payload"));

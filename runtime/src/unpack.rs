@@ -1,7 +1,7 @@
 //! Brings the body into memory, and takes it away. Resident.
 #![expect(unsafe_code, reason = "maps code")]
 
-use ckpt_format::packed::{Header, Work, restore_operands};
+use ckpt_packed::{Header, Work, restore_operands};
 
 use crate::arch::entry;
 use crate::config::{self, Body};

@@ -2,7 +2,7 @@
 //!
 //! Two kinds of layout with different lifetimes live here:
 //!
-//! - [`handoff`] and [`packed`]: rewriter to payload, built together, may change at will;
+//! - [`handoff`]: rewriter to payload, built together, may change at will;
 //! - the image, on disk and versioned: [`header`], [`toc`], [`record`], [`sections`];
 //!   `docs/IMAGE-FORMAT.md` is
 //!   its specification.
@@ -27,7 +27,6 @@ pub mod error;
 pub mod handoff;
 pub mod header;
 pub mod limits;
-pub mod packed;
 pub mod record;
 pub mod sections;
 pub mod toc;

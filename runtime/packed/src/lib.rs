@@ -5,8 +5,19 @@
 //! without the zeros of its end, and with the operands of calls and jumps changed so that two of
 //! them to one place look alike ([`restore_operands`]).
 //!
-//! Tool and payload are built together, so the layout may change at will. The decoder is small
-//! rather than fast: it is in every patched file as it is.
+//! Tool and payload are built together, so the layout may change at will. A crate of its own, for it
+//! alone is compiled to be fast: the program waits while it works.
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::unwrap_used
+)]
 
 /// What stands before the packed bytes: eight little-endian `u32`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,20 +125,17 @@ pub fn change_operands(code: &mut [u8]) {
 
 /// Replaces operands: `with(operand, place, length of the code)`.
 fn for_each_operand(code: &mut [u8], with: impl Fn([u8; 4], i32, i32) -> [u8; 4]) {
-    let len = i32::try_from(code.len()).unwrap_or(i32::MAX);
-    let mut at = 0i32;
+    let whole = code.len();
+    let len = i32::try_from(whole).unwrap_or(i32::MAX);
     let mut rest = code;
-    while let Some((first, after)) = rest.split_first_mut() {
-        let mut step = 1;
+    while let Some(before) = rest.iter().position(|byte| BRANCHES.contains(byte)) {
+        let at = whole.wrapping_sub(rest.len()).wrapping_add(before);
+        let behind = rest.get_mut(before.wrapping_add(1)..).unwrap_or_default();
+        let Some((operand, after)) = behind.split_first_chunk_mut::<4>() else {
+            return;
+        };
+        *operand = with(*operand, i32::try_from(at).unwrap_or(i32::MAX), len);
         rest = after;
-        if BRANCHES.contains(first)
-            && let Some((operand, after)) = core::mem::take(&mut rest).split_first_chunk_mut::<4>()
-        {
-            *operand = with(*operand, at, len);
-            rest = after;
-            step = 5;
-        }
-        at = at.wrapping_add(step);
     }
 }
 
