@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
-    Action, Attributes, Content, Descriptor, File, Guard, Lock, Machine, Mm, Packet, Pending,
+    Action, Attributes, Content, Descriptor, File, Guard, Job, Lock, Machine, Mm, Packet, Pending,
     Program, Run, Thread, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
@@ -46,6 +46,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Lock>("lock", kind::LOCKS, true),
         of::<Packet>("packet", kind::PACKETS, true),
         of::<Watch>("watch", kind::WATCHES, true),
+        of::<Job>("job", kind::JOB, false),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]
@@ -336,6 +337,7 @@ fn sections() -> Vec<Section> {
         list::<Lock>(kind::LOCKS, &[]),
         list::<Packet>(kind::PACKETS, &[]),
         list::<Watch>(kind::WATCHES, &[]),
+        one(kind::JOB, &job()),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[thread(CODE)]),
     ]
@@ -410,6 +412,14 @@ fn action(signal: u32) -> Action {
         flags: 0,
         restorer: 0,
         mask: 0,
+    }
+}
+
+fn job() -> Job {
+    Job {
+        group: 4711,
+        session: 4000,
+        terminal: 1,
     }
 }
 
@@ -725,6 +735,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::LOCKS => again::<Lock>(parts, kind, true),
             kind::PACKETS => again::<Packet>(parts, kind, true),
             kind::WATCHES => again::<Watch>(parts, kind, true),
+            kind::JOB => again::<Job>(parts, kind, false),
             _ => bail!("section {kind} is not looked at"),
         };
     }

@@ -11,8 +11,8 @@ use crate::image::name;
 use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::{
-    attributes, children, files, machine, memory, mm, rseq, signals, thread, timers, unsupported,
-    vdso,
+    attributes, children, files, job, machine, memory, mm, rseq, signals, thread, timers,
+    unsupported, vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -27,6 +27,7 @@ const ARENA: usize = 64 << 20;
 /// Takes a checkpoint of the calling process; tells where the image is.
 pub fn take(order: &Order) -> Result<PathText> {
     thread::undisturb(order.frame, &quiesce::Call::default());
+    unsupported::refuse_foreign_proc()?;
     let others = quiesce::Standstill::reach()?;
     children::refuse()?;
     timers::refuse_posix()?;
@@ -85,6 +86,7 @@ fn write(
     out.list(kind::ACTIONS, &actions)?;
     out.list(kind::PENDING, pending.as_slice())?;
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
+    out.section(kind::JOB, 64, |w| w.put(&job::collect()))?;
     files.write(&mut out)?;
     let count = 1 + others.records().count();
     out.section(kind::THREADS, 4 + count * size_of::<Thread>(), |w| {

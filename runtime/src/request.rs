@@ -1,9 +1,13 @@
 //! `--checkpoint PID`: how one process asks another, and how that one answers.
 //!
 //! The requester puts what it wants in a memory file and sends signal 32 with the file's
-//! descriptor number; the program opens it through /proc and answers in it. No socket, no file in
-//! the file system, no tracing; the right to send the signal and to look at the requester's
-//! descriptors (same user) is all that is needed.
+//! descriptor number; the program opens it through /proc and answers in it. No file in the file
+//! system, no tracing; the right to send the signal and to look at the requester's descriptors
+//! (same user) is all that is needed.
+//!
+//! A program in namespaces of its own ([`crate::restore`], `--pid same`) sees no process id of the
+//! requester's and may not look at its descriptors. It calls at a Unix socket of the requester's,
+//! whose name came with the signal, and is given the file there.
 #![expect(unsafe_code, reason = "shares a page with another process")]
 
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -11,7 +15,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use crate::entry::InitialStack;
 use crate::error::{Context, Error, Result, fail};
 use crate::sys::signal::{self, Info};
-use crate::sys::{fs, mm, process, thread};
+use crate::sys::{fs, handover, mm, process, thread};
 use crate::trigger::REQUEST_SIGNAL;
 use crate::util::own;
 use crate::util::text::{PathText, ShortText, Show, Text, decimal, hexadecimal, labelled};
@@ -23,6 +27,12 @@ const LEN: usize = 8192;
 const TEXT: usize = 64;
 /// Upper half of the signal's value; tells our requests from other uses of the number.
 const MAGIC: u32 = 0x434b_5054;
+/// What the lower half says: the descriptor's number, and above it the socket's name, if it has one.
+const FD: u32 = 0x7ff;
+const HAS_NAME: u32 = 0x800;
+const NAME: u32 = 12;
+/// Seconds that a requester may take to hand the file over.
+const HANDOVER: u64 = 2;
 /// How long a program may take to notice; a stopped one never does.
 const PATIENCE: u64 = 10_000;
 
@@ -102,9 +112,15 @@ impl Request {
         if !ours {
             return None;
         }
-        let (pid, fd) = (word(16)?, word(24)?);
-        let path = ShortText::format(format_args!("/proc/{pid}/fd/{fd}"));
-        let shared = match fs::open(path.as_c(), fs::O_RDWR, 0) {
+        let (pid, what) = (word(16)?, word(24)?);
+        let path = ShortText::format(format_args!("/proc/{pid}/fd/{}", what & FD));
+        // The kernel tells zero for a process of an outer namespace.
+        let file = if pid == 0 && what & HAS_NAME != 0 {
+            handover::fetch(what >> NAME, HANDOVER)
+        } else {
+            fs::open(path.as_c(), fs::O_RDWR, 0)
+        };
+        let shared = match file {
             Ok(file) => Shared::map(file.number()).ok()?,
             Err(e) => {
                 log::error!("cannot read the request of process {pid}: {e}");
@@ -229,6 +245,8 @@ fn absolute(path: &[u8]) -> Result<PathText> {
 }
 
 fn ask(wish: &Wish) -> Result<PathText> {
+    // What the caller left open is nothing to us, and the numbers above are to be small.
+    let _ = fs::close_range(3, !0);
     let status = ready(wish.pid)?;
     become_like(&status)?;
     let file = fs::memory_file(c"ckpt-request").or_fail(format_args!("cannot make a request"))?;
@@ -236,8 +254,18 @@ fn ask(wish: &Wish) -> Result<PathText> {
     let shared = Shared::map(file.number())?;
     shared.word(1).store(u32::from(wish.stop), Ordering::SeqCst);
     shared.set_text(wish.path.as_bytes());
-    send(wish.pid, file.number())?;
-    wait(wish.pid, &shared)
+    // Without it, only programs that see this process can be asked.
+    let socket = handover::listen().ok();
+    let name = socket
+        .as_ref()
+        .map_or(0, |(_, name)| HAS_NAME | name << NAME);
+    send(wish.pid, file.number() as u32 | name)?;
+    wait(wish.pid, &shared, || {
+        if let Some((socket, _)) = &socket {
+            // Nobody has called, or not the one that may.
+            let _ = handover::serve(socket, status.uid, file.number());
+        }
+    })
 }
 
 /// The program's status, once it takes requests: one that has just been started, or is being
@@ -259,14 +287,14 @@ fn ready(pid: u32) -> Result<Status> {
     }
 }
 
-/// Sends the signal with the descriptor's number.
-fn send(pid: u32, fd: i32) -> Result<()> {
+/// Sends the signal; `what` says where the file is to be had.
+fn send(pid: u32, what: u32) -> Result<()> {
     let mut info: Info = [0; 128];
     let fields = [
         (0, REQUEST_SIGNAL),
         (8, -1i32 as u32), // SI_QUEUE
         (16, process::id()),
-        (24, fd as u32),
+        (24, what),
         (28, MAGIC),
     ];
     for (at, value) in fields {
@@ -278,7 +306,8 @@ fn send(pid: u32, fd: i32) -> Result<()> {
         .or_fail(format_args!("cannot send a request to process {pid}"))
 }
 
-fn wait(pid: u32, shared: &Shared) -> Result<PathText> {
+/// Waits for the answer, and until the program has the file does `serve` every moment.
+fn wait(pid: u32, shared: &Shared, serve: impl Fn()) -> Result<PathText> {
     let begin = process::ticks();
     loop {
         let now = shared.word(0).load(Ordering::SeqCst);
@@ -287,7 +316,13 @@ fn wait(pid: u32, shared: &Shared) -> Result<PathText> {
             state::FAILED => fail!("{}", shared.text::<{ error::MESSAGE }>()),
             _ => {}
         }
-        thread::wait(shared.word(0).as_ptr(), now, 50);
+        let pause = if now == state::NEW {
+            serve();
+            1
+        } else {
+            50
+        };
+        thread::wait(shared.word(0).as_ptr(), now, pause);
         if shared.word(0).load(Ordering::SeqCst) != now {
             continue;
         }

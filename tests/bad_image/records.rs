@@ -3,7 +3,7 @@
 use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{
-    Action, Attributes, Descriptor, File, Lock, Machine, Mm, Packet, Pending, Program, Thread,
+    Action, Attributes, Descriptor, File, Job, Lock, Machine, Mm, Packet, Pending, Program, Thread,
     Timers, Vdso, Watch, file_kind,
 };
 use ckpt_format::toc::{self, kind};
@@ -327,6 +327,8 @@ fn signals_and_timers() -> Result<()> {
             cases.refused(&name, &bad.build(), "impossible value: timer");
         }
     }
+    let bad = parts.with(kind::JOB, |b| single(b, |job: &mut Job| job.terminal = 2));
+    cases.refused("two terminals", &bad.build(), "impossible value: job");
     cases.end()
 }
 

@@ -79,6 +79,7 @@ impl<'a> Sections<'a> {
         self.one(kind::VDSO, record::Vdso::check)?;
         self.one(kind::ATTRIBUTES, record::Attributes::check)?;
         self.one(kind::TIMERS, record::Timers::check)?;
+        self.one(kind::JOB, record::Job::check)?;
         let objects = self.mappings()?;
         let of_memory = self.runs()?;
         self.guards()?;

@@ -51,6 +51,8 @@ pub mod kind {
     pub const PACKETS: u32 = 18;
     /// What epoll instances watch.
     pub const WATCHES: u32 = 23;
+    /// Process group, session and terminal.
+    pub const JOB: u32 = 26;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -76,12 +78,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::LOCKS => "locks",
         kind::PACKETS => "packets",
         kind::WATCHES => "watches",
+        kind::JOB => "job",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 19] = [
+pub const ALL: [u32; 20] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -101,10 +104,11 @@ pub const ALL: [u32; 19] = [
     kind::LOCKS,
     kind::PACKETS,
     kind::WATCHES,
+    kind::JOB,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 24;
+pub const KINDS: usize = 27;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

@@ -3,6 +3,9 @@
 
 use core::arch::naked_asm;
 
+/// What makes a thread of a new task: CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM.
+pub const THREAD: u32 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
+
 /// Stack pointer to come back to; zero when there is nothing to come back to.
 static mut RECOVER: usize = 0;
 
@@ -138,8 +141,6 @@ pub unsafe extern "C" fn spawn(
     run: unsafe extern "C" fn(usize) -> !,
     argument: usize,
 ) -> isize {
-    // CLONE_VM | FS | FILES | SIGHAND | THREAD | SYSVSEM
-    const FLAGS: u32 = 0x100 | 0x200 | 0x400 | 0x800 | 0x1_0000 | 0x4_0000;
     naked_asm!(
         "mov r9, rsi",
         "mov rsi, rdi",
@@ -160,6 +161,35 @@ pub unsafe extern "C" fn spawn(
         "mov rdi, r12",
         "call r9",
         "ud2",
-        flags = const FLAGS,
+        flags = const THREAD,
+    )
+}
+
+/// clone3(2) of a thread of this process that runs `run(argument)` on the stack that the arguments
+/// name; tells its id or a negative error.
+///
+/// # Safety
+///
+/// As for [`spawn`]; `args` points to `size` bytes of `struct clone_args` that say the same.
+#[unsafe(naked)]
+pub unsafe extern "C" fn spawn_as(
+    args: usize,
+    size: usize,
+    run: unsafe extern "C" fn(usize) -> !,
+    argument: usize,
+) -> isize {
+    naked_asm!(
+        "mov r9, rdx",
+        "mov r8, rcx",
+        "mov eax, 435", // clone3
+        "syscall",
+        "test rax, rax",
+        "jz 2f",
+        "ret",
+        "2:", // the new thread, on its own stack
+        "xor ebp, ebp",
+        "mov rdi, r8",
+        "call r9",
+        "ud2",
     )
 }

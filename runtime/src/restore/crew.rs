@@ -7,11 +7,13 @@ use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use ckpt_format::record::{Program, Thread};
 use ckpt_format::toc::kind;
 
+use super::namespace;
 use crate::arch::stack;
 use crate::error::{Result, fail};
 use crate::image::input::Image;
 use crate::state::owners::Owners;
 use crate::state::{signals, thread as thread_state};
+use crate::sys::namespace::CloneArgs;
 use crate::sys::{process, thread};
 use crate::util::arena::{Arena, Plain};
 
@@ -78,8 +80,18 @@ impl Crew {
             let top = room.as_mut_ptr_range().end.expose_provenance() & !15;
             self.here.fetch_add(1, SeqCst);
             let argument = core::ptr::from_ref(task).expose_provenance();
-            // SAFETY: the stack is the thread's alone; `live` never returns.
-            let made = unsafe { stack::spawn(top, live, argument) };
+            let made = if namespace::keeps_ids() {
+                let mut args = CloneArgs::with_id(Some(&record.tid));
+                args.flags = u64::from(stack::THREAD);
+                args.stack = (top - STACK) as u64;
+                args.stack_size = STACK as u64;
+                let at = core::ptr::from_ref(&args).expose_provenance();
+                // SAFETY: likewise.
+                unsafe { stack::spawn_as(at, size_of::<CloneArgs>(), live, argument) }
+            } else {
+                // SAFETY: the stack is the thread's alone; `live` never returns.
+                unsafe { stack::spawn(top, live, argument) }
+            };
             if made < 0 {
                 fail!(
                     "cannot make thread {}: {}",
@@ -120,7 +132,10 @@ unsafe extern "C" fn live(task: usize) -> ! {
     let crew = unsafe { &*(task.crew as *const Crew) };
     // SAFETY: memory is in place.
     let done = unsafe { thread_state::restore(&task.record) };
-    if done.is_err() || signals::restore_pending(image, task.record.tid, false).is_err() {
+    if done.is_err()
+        || namespace::drop_rights().is_err()
+        || signals::restore_pending(image, task.record.tid, false).is_err()
+    {
         super::give_up();
     }
     crew.ready.fetch_add(1, SeqCst);

@@ -5,6 +5,7 @@
 //! | stage | what | can it be given up? |
 //! | --- | --- | --- |
 //! | open | all metadata is read and checked | yes |
+//! | ids | with `--pid same`, a child in a namespace of its own goes on, with the old id | yes |
 //! | refuge | the runtime copies itself to where neither process nor image has anything | yes |
 //! | check | program, owner, processor, limits, working directory, vDSO | yes |
 //! | files | every file is opened and checked, at numbers out of the way | yes |
@@ -20,7 +21,10 @@
 #![expect(unsafe_code, reason = "replaces the process")]
 
 mod crew;
+mod monitor;
+mod namespace;
 mod options;
+mod reaper;
 mod refuge;
 
 use core::cell::UnsafeCell;
@@ -71,7 +75,7 @@ fn give_up() -> ! {
     process::exit(FAILED)
 }
 
-/// Stages open and refuge.
+/// Stages open, ids and refuge.
 fn begin(stack: &InitialStack) -> Result<()> {
     let options = Options::parse(stack)?;
     if let Some(level) = options.level {
@@ -82,6 +86,9 @@ fn begin(stack: &InitialStack) -> Result<()> {
     }
     let arena = Arena::new(1 << 30)?;
     let image = Image::open(&arena, options.image)?;
+    if options.same_ids {
+        namespace::enter(&arena, &image)?;
+    }
     let refuge = Refuge::prepare(&image)?;
     let passage = Passage {
         path: image.path,
@@ -144,6 +151,7 @@ fn restore(passage: &Passage) -> Result<()> {
     signals::restore_actions(&image)?;
     let mut crew = Crew::new();
     crew.assemble(&arena, &image, &records.program, &mut staged.owners)?;
+    namespace::drop_rights()?;
     // SAFETY: memory is in place; the threads wait.
     unsafe { staged.owners.repair() };
     signals::restore_pending(&image, records.program.pid, true)?;

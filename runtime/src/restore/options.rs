@@ -14,6 +14,8 @@ pub(super) struct Options<'a> {
     pub(super) image: &'a CStr,
     /// Restore an image that belongs to somebody else.
     pub(super) force: bool,
+    /// The program gets its old process and thread ids.
+    pub(super) same_ids: bool,
     /// What is told.
     pub(super) level: Option<Level>,
 }
@@ -22,7 +24,7 @@ pub(super) struct Options<'a> {
 #[cold]
 fn usage() -> Error {
     Error::new(format_args!(
-        "usage: --restore IMG [--log off|error|info|debug] [--force]"
+        "usage: --restore IMG [--pid same|new] [--log off|error|info|debug] [--force]"
     ))
 }
 
@@ -31,12 +33,21 @@ impl<'a> Options<'a> {
     pub(super) fn parse(stack: &'a InitialStack) -> Result<Self> {
         let mut image = None;
         let mut force = false;
+        let mut same_ids = false;
         let mut level = None;
         let mut n = 2;
         while let Some(argument) = stack.argument(n) {
             n += 1;
             match argument.to_bytes() {
                 b"--force" => force = true,
+                b"--pid" => {
+                    same_ids = match stack.argument(n).map(CStr::to_bytes) {
+                        Some(b"same") => true,
+                        Some(b"new") => false,
+                        _ => return Err(usage()),
+                    };
+                    n += 1;
+                }
                 b"--log" => {
                     level = stack.argument(n).and_then(|v| Level::parse(v.to_bytes()));
                     if level.is_none() {
@@ -56,6 +67,7 @@ impl<'a> Options<'a> {
             Some(image) => Ok(Self {
                 image,
                 force,
+                same_ids,
                 level,
             }),
             None => Err(usage()),

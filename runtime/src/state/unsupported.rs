@@ -1,8 +1,8 @@
 //! State of the whole process that is not carried, refused by name before anything is written.
 
 use crate::error::{Result, fail};
-use crate::sys::{process, thread};
-use crate::util::text::Show;
+use crate::sys::{fs, process, thread};
+use crate::util::text::{Show, decimal};
 use crate::{config, quiesce};
 
 /// The seccomp mode (PR_GET_SECCOMP): 0 none, 2 filters. A filter that forbids the question kills
@@ -11,6 +11,19 @@ use crate::{config, quiesce};
 pub fn seccomp() -> u32 {
     const PR_GET_SECCOMP: u32 = 21;
     process::control(PR_GET_SECCOMP, 0, 0).map_or(2, |mode| mode as u32)
+}
+
+/// Refuses to go by a /proc that was mounted for another process id namespace: threads have other
+/// ids there.
+pub fn refuse_foreign_proc() -> Result<()> {
+    let mut text = [0; 16];
+    let shown = fs::read_link(c"/proc/self", &mut text)
+        .ok()
+        .and_then(decimal);
+    if shown.is_some_and(|(pid, _)| pid != u64::from(process::id())) {
+        fail!("/proc shows the processes of another namespace: not supported");
+    }
+    Ok(())
 }
 
 /// Refuses what the process has of it. `others` are the threads beside the caller.

@@ -5,7 +5,9 @@
 #![expect(unsafe_code, reason = "system calls")]
 
 pub mod fs;
+pub mod handover;
 pub mod mm;
+pub mod namespace;
 pub mod process;
 pub mod signal;
 pub mod socket;

@@ -88,6 +88,15 @@ pub fn take(set: u64) -> SysResult<Info> {
     Ok(info)
 }
 
+/// rt_sigwaitinfo(2): waits for a signal of the set, all of which are blocked.
+pub fn wait(set: u64) -> SysResult<Info> {
+    let mut info = [0u8; 128];
+    let (which, to) = (core::ptr::from_ref(&set), info.as_mut_ptr());
+    // SAFETY: the kernel reads the set and writes the information.
+    unsafe { call!(__NR_rt_sigtimedwait, which, to, 0, SET) }?;
+    Ok(info)
+}
+
 /// rt_sigqueueinfo(2): queues a signal with all its information for a process.
 pub fn queue(pid: u32, signal: u32, info: &Info) -> SysResult<()> {
     // SAFETY: the kernel reads the information.

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod file;
+mod job;
 mod machine;
 mod memory;
 mod signal;
@@ -11,6 +12,7 @@ mod thread;
 
 pub use attributes::{Attributes, LIMITS};
 pub use file::{Content, Descriptor, File, Lock, Packet, Watch, file_kind, lock_kind};
+pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
 pub use signal::{Action, Pending, SIGNALS, Timers};
