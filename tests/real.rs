@@ -223,10 +223,19 @@ fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Ou
         if let Some(status) = process.ended()? {
             return Ok((run.outcome(status), count));
         }
-        let doing = || format!("interruption {count}; {}", told(&run, &error_files));
-        let image = run
-            .checkpoint_and_kill(&mut process, random)
-            .with_context(doing)?;
+        let image = match run.checkpoint_and_kill(&mut process, random) {
+            Ok(image) => image,
+            // It may have come to its end while it was asked.
+            Err(error) => match process.ended()? {
+                Some(status) if status.code() == Some(0) => {
+                    return Ok((run.outcome(status), count));
+                }
+                _ => {
+                    let doing = format!("interruption {count}; {}", told(&run, &error_files));
+                    return Err(error.context(doing));
+                }
+            },
+        };
         // Under one name, so that images do not pile up.
         let kept = run.scratch.join("kept.img");
         fs::rename(&image, &kept)?;
@@ -251,10 +260,18 @@ fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Ou
     Ok((run.outcome(status), interruptions()))
 }
 
+/// What it wrote to its standard streams and to those files: of each the last part.
 fn told(run: &Run<'_>, files: &[String]) -> String {
-    files
+    const ENOUGH: usize = 2000;
+    let mut names = vec!["out", "err"];
+    names.extend(files.iter().map(String::as_str).filter(|&n| n != "err"));
+    names
         .iter()
-        .map(|name| format!("{name}: {:?}", run.scratch.text(name)))
+        .map(|name| {
+            let text = run.scratch.text(name);
+            let end: String = text.chars().rev().take(ENOUGH).collect();
+            format!("{name}: {:?}", end.chars().rev().collect::<String>())
+        })
         .collect::<Vec<_>>()
         .join("; ")
 }
