@@ -106,8 +106,10 @@ impl Standstill {
     fn gather(&mut self) -> Result<()> {
         let begin = process::ticks();
         loop {
-            let fresh = self.ask_new()?;
-            if fresh == 0 && slots().iter().all(Slot::is_settled) {
+            // Before the list is read: a thread that still runs while it is may start another behind
+            // the reader's back, and park before anybody looks.
+            let still = slots().iter().all(Slot::is_settled);
+            if self.ask_new()? == 0 && still {
                 return Ok(());
             }
             let news = NEWS.load(SeqCst);
