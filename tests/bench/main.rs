@@ -35,7 +35,7 @@ struct Options {
     sizes: Vec<usize>,
 
     /// Numbers of threads
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000, 10_000])]
     threads: Vec<usize>,
 
     /// How often everything is measured: 1 as usual, 0.2 for a quick look
