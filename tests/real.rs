@@ -5,6 +5,8 @@
 //! restored, in random slices of what the undisturbed run used. `CKPT_TEST_SEED` repeats a run,
 //! `CKPT_TEST_INTERRUPTIONS` asks for more of them.
 
+#[path = "golang/build.rs"]
+mod build;
 #[path = "real/catalogue.rs"]
 mod catalogue;
 

@@ -5,6 +5,7 @@ use object::LittleEndian as LE;
 use object::elf;
 
 use crate::error::{PatchError, Result};
+use crate::golang;
 use crate::headers::Headers;
 use crate::input::Input;
 use crate::overlay::{self, Overlay};
@@ -40,6 +41,8 @@ impl Linkage {
 pub(crate) struct Facts {
     pub(crate) linkage: Linkage,
     pub(crate) go: bool,
+    /// Where Go's table of signals is.
+    pub(crate) go_signals: Option<u64>,
     pub(crate) overlay: Overlay,
 }
 
@@ -50,9 +53,16 @@ pub(crate) fn classify(input: &Input, headers: &Headers, force: bool) -> Result<
     let linkage = linkage(input, headers)?;
     headers.check_entry()?;
     let overlay = overlay::find(input, headers, force)?;
+    let go = is_go(input, headers)?;
+    let go_signals = if go {
+        golang::signals(input, headers)?
+    } else {
+        None
+    };
     Ok(Facts {
         linkage,
-        go: is_go(input, headers)?,
+        go,
+        go_signals,
         overlay,
     })
 }

@@ -278,7 +278,7 @@ impl Draft {
         payload: &Payload,
         block: &Block<'_>,
     ) -> Result<Plan> {
-        let mut blob = block.bytes(&self.segment, headers.entry, payload, facts.go);
+        let mut blob = block.bytes(&self.segment, headers.entry, payload, facts);
         for m in &self.moved {
             let at = to_usize(m.to - self.segment.offset);
             let bytes = input.read(m.from, m.len)?;

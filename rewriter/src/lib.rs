@@ -25,6 +25,7 @@ mod elf;
 mod emit;
 mod error;
 mod facts;
+mod golang;
 mod handoff;
 mod headers;
 mod input;
@@ -155,6 +156,12 @@ fn report(
 /// What the copy does not have or cannot do that the input had or could.
 fn warnings(input: &input::Input, facts: &facts::Facts, plan: &layout::Plan) -> Vec<String> {
     let mut warnings = Vec::new();
+    if facts.go && facts.go_signals.is_none() {
+        warnings.push(
+            "the table of signals of this Go program was not found: checkpoints can be asked for with --checkpoint only"
+                .to_owned(),
+        );
+    }
     let mode = input.meta.mode();
     for (bit, name) in [(0o4000, "setuid"), (0o2000, "setgid")] {
         if mode & bit != 0 {

@@ -77,6 +77,8 @@ pub struct Config {
     pub sequence: u32,
     /// The program is Go.
     pub go: bool,
+    /// Where its table of signals is, less the bias; zero if it is not known.
+    pub go_signals: usize,
 }
 
 /// Where the body lies and what it is made of: addresses.
@@ -130,6 +132,7 @@ static STORE: Global<Config> = Global::new(Config {
     generation: 0,
     sequence: 0,
     go: false,
+    go_signals: 0,
 });
 
 /// The one in use.
@@ -213,6 +216,7 @@ pub fn take_handoff(at: usize, block: &[u8]) {
         c.signal = u32::from_le_bytes(word(block, handoff::OFF_SIGNAL));
         let flags = u32::from_le_bytes(word(block, handoff::OFF_FLAGS));
         c.go = flags & handoff::FLAG_GO != 0;
+        c.go_signals = u64::from_le_bytes(word(block, handoff::OFF_GO_SIGNALS)) as usize;
     });
 }
 

@@ -15,7 +15,7 @@ use crate::arch::frame;
 use crate::body::{Entry, FINISHED, Task};
 use crate::sys::signal::{self, Info};
 use crate::sys::{process, thread};
-use crate::{config, log, quiesce, step, trigger, unpack};
+use crate::{config, golang, log, quiesce, step, trigger, unpack};
 
 /// Whose checkpoint is under way; zero if none is. See [`mark`].
 static CLAIMED: AtomicU32 = AtomicU32::new(0);
@@ -53,6 +53,7 @@ pub fn install() -> bool {
             c.action.flags |= signal::SA_ONSTACK;
         }
         c.action.mask = !0;
+        golang::set_apart(c);
         (c.signal, c.action)
     });
     let mut done = true;

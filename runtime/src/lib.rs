@@ -34,6 +34,7 @@ pub mod entry;
 pub mod error;
 pub mod fault;
 pub mod gate;
+pub mod golang;
 pub mod image;
 pub mod log;
 pub mod quiesce;

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::build;
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{Scratch, random_bytes, words};
 
@@ -59,6 +60,7 @@ pub(crate) fn catalogue() -> Vec<Real> {
     all.extend(interpreters());
     all.extend(databases());
     all.extend(compiled());
+    all.extend(golang());
     all.extend(threaded::threaded());
     all
 }
@@ -277,6 +279,41 @@ fn compiled() -> Vec<Real> {
             name: "fortran",
             file_name: "heat",
             program: |scratch| build(scratch, &["gfortran", "-O1"], "heat.f90"),
+            ..PLAIN
+        },
+    ]
+}
+
+/// Ten thousand goroutines, timers, garbage, and loops that only a signal interrupts.
+fn golang() -> Vec<Real> {
+    const FILES: [&str; 2] = ["load.go", "plain.go"];
+    const WITH_C: [&str; 2] = ["load.go", "withc.go"];
+    vec![
+        Real {
+            name: "go_static",
+            file_name: "load",
+            program: |scratch| build::go(scratch, &FILES, &[], "0"),
+            ..PLAIN
+        },
+        Real {
+            name: "go_pie_stripped",
+            file_name: "load",
+            program: |scratch| {
+                let flags = ["-buildmode=pie", "-ldflags=-s -w"];
+                build::go(scratch, &FILES, &flags, "0")
+            },
+            ..PLAIN
+        },
+        Real {
+            name: "go_cgo",
+            file_name: "load",
+            program: |scratch| build::go(scratch, &WITH_C, &[], "1"),
+            ..PLAIN
+        },
+        Real {
+            name: "go_cgo_pie",
+            file_name: "load",
+            program: |scratch| build::go(scratch, &WITH_C, &["-buildmode=pie"], "1"),
             ..PLAIN
         },
     ]

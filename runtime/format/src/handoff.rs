@@ -32,6 +32,9 @@ pub const OFF_SIGNAL: usize = 48;
 pub const OFF_PATTERN_LEN: usize = 52;
 /// 32 bytes: SHA-256 of the file that was patched; the program's identity in images.
 pub const OFF_IDENTITY: usize = 64;
+/// `u64`: address of a Go program's table of signals (`runtime.sigtable`), unbiased; 0 if there is
+/// none.
+pub const OFF_GO_SIGNALS: usize = 112;
 /// Image pattern (`%e-%p.img`), up to [`PATTERN_MAX`] bytes, no NUL.
 pub const OFF_PATTERN: usize = 128;
 /// Most bytes in an image pattern.

@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod children;
 pub mod files;
+pub mod golang;
 pub mod job;
 pub mod machine;
 pub mod memory;

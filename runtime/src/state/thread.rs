@@ -3,9 +3,10 @@
 
 use ckpt_format::record::Thread;
 
-use super::owners;
 use super::rseq::{self, Rseq};
+use super::{golang, owners};
 use crate::arch::frame::{Frame, offset};
+use crate::config;
 use crate::error::{Context, Result};
 use crate::quiesce::Call;
 use crate::sys::{mm, process, thread};
@@ -66,7 +67,7 @@ pub fn rseq_of(record: &Thread) -> Rseq {
 
 /// Where the C library keeps the thread's id, by evidence: a word that holds it now. glibc gives
 /// the kernel the address of its `tid` as the one to clear; musl keeps it at offset 48 of the
-/// thread descriptor, whose first word points to itself.
+/// thread descriptor, whose first word points to itself; Go has one of its own.
 fn tid_words(tid: u32, fs_base: u64, clear_tid: u64) -> [u64; 4] {
     const MUSL_TID: u64 = 48;
     let holds = |place: u64| read::<4>(place).map(u32::from_le_bytes) == Some(tid);
@@ -78,11 +79,16 @@ fn tid_words(tid: u32, fs_base: u64, clear_tid: u64) -> [u64; 4] {
         0
     };
     let second = if descriptor && holds(musl) { musl } else { 0 };
-    [first, second, 0, 0]
+    let third = if config::with(|c| c.go) {
+        golang::tid_word(tid, fs_base)
+    } else {
+        0
+    };
+    [first, second, third, 0]
 }
 
 /// Bytes of the program's, if they can be read.
-fn read<const N: usize>(place: u64) -> Option<[u8; N]> {
+pub(super) fn read<const N: usize>(place: u64) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     (mm::read_own(place as usize, &mut bytes) == Ok(N)).then_some(bytes)
 }
