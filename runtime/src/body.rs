@@ -32,6 +32,8 @@ pub type Entry = unsafe extern "C" fn(*mut Config, Task, usize, usize, usize) ->
 
 /// Returned when the checkpoint is over and the body is not needed any more.
 pub const FINISHED: usize = 1;
+/// Returned when the signal is for the program's own handler, whose place is taken.
+pub const FOREIGN: usize = 2;
 
 /// The body's entry point.
 ///

@@ -27,6 +27,7 @@ const ARENA: usize = 64 << 20;
 /// Takes a checkpoint of the calling process; tells where the image is.
 pub fn take(order: &Order) -> Result<PathText> {
     thread::undisturb(order.frame, &quiesce::Call::default());
+    unsupported::refuse_filter()?;
     unsupported::refuse_foreign_proc()?;
     let others = quiesce::Standstill::reach()?;
     children::refuse()?;

@@ -40,7 +40,7 @@ pub struct Config {
     /// The body in memory; zero for what is not there.
     pub body: Body,
     /// The program's actions of signals that are taken over for a checkpoint.
-    pub saved: Option<[Action; 2]>,
+    pub saved: [(u32, Action); 4],
     /// The descriptors that the program was started with.
     pub streams: Note,
     /// Where the handoff block lies.
@@ -96,15 +96,18 @@ pub struct Body {
     pub relocations: [usize; 2],
 }
 
+/// Nothing set.
+const NO_ACTION: Action = Action {
+    handler: 0,
+    flags: 0,
+    restorer: 0,
+    mask: 0,
+};
+
 /// The resident part's own; a body has only the pointer.
 static STORE: Global<Config> = Global::new(Config {
     home: 0,
-    action: Action {
-        handler: 0,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    },
+    action: NO_ACTION,
     resume: 0,
     body: Body {
         base: 0,
@@ -113,7 +116,7 @@ static STORE: Global<Config> = Global::new(Config {
         entry: 0,
         relocations: [0; 2],
     },
-    saved: None,
+    saved: [(0, NO_ACTION); 4],
     streams: Note::NEW,
     handoff: 0,
     bias: 0,

@@ -12,7 +12,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 use crate::arch::frame;
-use crate::body::{Entry, FINISHED, Task};
+use crate::body::{Entry, FINISHED, FOREIGN, Task};
 use crate::sys::signal::{self, Info};
 use crate::sys::{process, thread};
 use crate::{config, golang, log, quiesce, step, trigger, unpack};
@@ -33,7 +33,7 @@ fn mark() -> u32 {
 
 /// The signals of a checkpoint under way, which mean nothing without one.
 fn is_inner(number: u32) -> bool {
-    number == quiesce::SIGNAL || number == step::SIGNAL
+    number == quiesce::SIGNAL || number == step::SIGNAL || quiesce::is_borrowed(number)
 }
 
 /// Addresses of the code that the kernel and images know.
@@ -77,9 +77,12 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
         if READY.load(SeqCst) == mark {
             break;
         }
-        if is_inner(number) {
-            // Late, after a checkpoint was given up.
-            return leave();
+        // SAFETY: SA_SIGINFO: the kernel put it there.
+        if is_inner(number) || quiesce::is_ours(unsafe { &*info }) {
+            // Late, after a checkpoint was given up, or not ours.
+            leave();
+            // SAFETY: as this function.
+            return unsafe { pass_on(number, info, context) };
         }
         let before = CLAIMED.load(SeqCst);
         if before != mark
@@ -102,6 +105,11 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
     }
     // SAFETY: unpacked, and not taken away while this thread is in the gate.
     let status = unsafe { call(task, number as usize, info.addr(), context) };
+    if status == FOREIGN {
+        leave();
+        // SAFETY: as this function.
+        return unsafe { pass_on(number, info, context) };
+    }
     if status == FINISHED {
         READY.store(0, SeqCst);
         // The others were let go and are on their way out.
@@ -118,6 +126,20 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
         CLAIMED.store(0, SeqCst);
     }
     leave();
+}
+
+/// Hands a signal to the program, outside of the gate: the thread may end in there.
+///
+/// # Safety
+///
+/// As for [`handle`].
+unsafe fn pass_on(number: u32, info: *const Info, context: usize) {
+    // SAFETY: SA_SIGINFO: the kernel put it there.
+    let info = unsafe { &*info };
+    if !quiesce::is_ours(info) {
+        // SAFETY: as for the handler.
+        unsafe { quiesce::pass_on(number, info, context) };
+    }
 }
 
 /// Notes a thread in the gate. Before it looks for the body: who takes that away looks for threads

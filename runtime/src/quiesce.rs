@@ -4,19 +4,26 @@
 //! the others need to arrive, and sends it to each of them. Why 33: the C libraries keep it
 //! unblocked in every thread, whatever the program blocks; none keeps its handler, so it is taken
 //! over and given back, not installed for good (measured for glibc, musl, Go, Python, the JVM and
-//! node). Each thread parks in the handler, having put what only it can tell into its slot, and
-//! does small jobs for the coordinator that the kernel lets only the thread itself do.
+//! node). A thread that blocks it all the same gets another one. Each thread parks in the handler,
+//! having put what only it can tell into its slot, and does small jobs for the coordinator that
+//! the kernel lets only the thread itself do.
 //!
 //! Rules that cost others a program: the handler is given back only when every signal that was
-//! sent has been taken (glibc's own handler of 33 dereferences a null pointer for a stray one); a
-//! thread may end with the signal pending; a thread may be born meanwhile, so the list is read
-//! again until it has nothing new.
+//! sent has been taken (glibc's own handler of 33 dereferences a null pointer for a stray one that
+//! looks like its own); a thread may end with the signal pending; a thread may be born meanwhile,
+//! so the list is read again until it has nothing new; nothing may be done in a thread whose
+//! seccomp filter is not known to allow it, so that is asked before the signal is sent.
+//!
+//! All is linear in the number of threads: a signal names its slot, one word counts who has not
+//! arrived, and lists of threads are compared in the order that the kernel keeps them in.
 #![expect(
     unsafe_code,
-    reason = "shares slots between threads, takes a signal over"
+    reason = "shares slots between threads, takes signals over"
 )]
 
+mod borrow;
 mod slot;
+mod task;
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
 
@@ -26,19 +33,27 @@ use crate::arch::frame::Frame;
 use crate::arch::stack;
 use crate::error::{Context, Error, Result, fail};
 use crate::state::{rseq, signals, thread as thread_state, vdso};
-use crate::sys::signal;
-use crate::sys::{Errno, fs, process, thread};
+use crate::sys::signal::{self, Info};
+use crate::sys::{fs, process, thread};
 use crate::util::arena::Arena;
 use crate::util::list::List;
-use crate::util::text::{Show, Text, after, decimal, find_last};
+use crate::util::text::decimal;
 use crate::{config, step};
 
+pub use borrow::{is_borrowed, is_ours, pass_on};
+pub use task::Call;
+
+use borrow::Mark;
 use slot::{Slot, state};
+use task::Status;
 
 /// The signal that brings threads here.
 pub const SIGNAL: u32 = 33;
-/// How long a thread may take; longer only if it is in uninterruptible sleep.
-const PATIENCE: u64 = 10_000;
+/// Milliseconds between two looks at threads that do not arrive.
+const ROUND: u64 = 20;
+/// Seconds without any thread's arrival after which a standstill is given up. They are counted in
+/// rounds, which a stopped process has none of.
+const PATIENCE: u64 = 10;
 /// Most threads, `pid_max` on large hosts being the kernel's own bound.
 const MOST: usize = 1 << 16;
 
@@ -46,28 +61,19 @@ const MOST: usize = 1 << 16;
 static SLOTS: AtomicPtr<Slot> = AtomicPtr::new(core::ptr::null_mut());
 /// How many of them are in use.
 static COUNT: AtomicU32 = AtomicU32::new(0);
-/// Changes whenever a thread has done something; what the coordinator waits on.
-static NEWS: AtomicU32 = AtomicU32::new(0);
+/// How many threads were asked and have not arrived; what the coordinator waits on.
+static OPEN: AtomicU32 = AtomicU32::new(0);
+/// How many threads may be using their slots; what it waits on in the end.
+static INSIDE: AtomicU32 = AtomicU32::new(0);
 
-/// The slots, for the coordinator and for threads that have one.
+/// The slots, for the coordinator and for threads that know of a standstill.
 fn slots() -> &'static [Slot] {
     let place = SLOTS.load(SeqCst);
     if place.is_null() {
         return &[];
     }
-    // SAFETY: the coordinator keeps them until every thread has left.
+    // SAFETY: the coordinator keeps them until no thread is inside.
     unsafe { core::slice::from_raw_parts(place, COUNT.load(SeqCst) as usize) }
-}
-
-/// The calling thread's slot, if there is a standstill under way.
-fn own_slot() -> Option<&'static Slot> {
-    let tid = thread::id();
-    slots().iter().find(|s| s.tid() == tid)
-}
-
-fn tell_news() {
-    NEWS.fetch_add(1, SeqCst);
-    thread::wake(NEWS.as_ptr());
 }
 
 /// The other threads, standing still for as long as this lives.
@@ -75,6 +81,8 @@ fn tell_news() {
 pub struct Standstill {
     /// Owns the slots and the threads' stacks; `None` in a process with one thread.
     room: Option<(List<Slot>, Arena)>,
+    /// Seccomp mode and filters of the coordinator.
+    filters: [u64; 2],
 }
 
 /// Stack on which a thread stands still: its own must not change while it is dumped.
@@ -83,89 +91,109 @@ const STACK: usize = 16 << 10;
 impl Standstill {
     /// Stops all other threads, or fails by name and lets all go.
     pub fn reach() -> Result<Self> {
-        let mut all = Self { room: None };
+        let mut all = Self {
+            room: None,
+            filters: [0; 2],
+        };
         if thread::count() <= 1 {
+            // Nobody is left for whom they were kept.
+            borrow::give_back();
             return Ok(all);
         }
-        if !fs::has_proc() {
+        let Some(own) = Status::read(thread::id()) else {
             fail!("threads without /proc: not carried");
-        }
+        };
+        all.filters = own.filters;
         let mut list = List::new(MOST);
         list.reserve()?;
-        SLOTS.store(list.as_mut_slice().as_mut_ptr(), SeqCst);
         COUNT.store(0, SeqCst);
+        OPEN.store(0, SeqCst);
+        SLOTS.store(list.as_mut_slice().as_mut_ptr(), SeqCst);
         all.room = Some((list, Arena::new(MOST * STACK)?));
-        take_over()?;
+        borrow::take(SIGNAL)?;
+        borrow::take(step::SIGNAL)?;
         all.gather()?;
         // Every signal was taken, or its thread has ended: the program has its actions back before
         // they are looked at.
-        give_back();
+        borrow::give_back();
         Ok(all)
     }
 
     fn gather(&mut self) -> Result<()> {
-        let begin = process::ticks();
+        // The list that ends it is read when all have settled: a thread that still runs while it
+        // is may start another behind the reader's back.
+        while self.ask_new()? != 0 {
+            let mut idle = 0;
+            loop {
+                let open = OPEN.load(SeqCst);
+                if open == 0 {
+                    break;
+                }
+                thread::wait(OPEN.as_ptr(), open, ROUND);
+                if OPEN.load(SeqCst) != open {
+                    idle = 0;
+                    continue;
+                }
+                idle += 1;
+                look_after(idle)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the signal to every thread that has not been asked yet; tells how many those were.
+    fn ask_new(&mut self) -> Result<usize> {
+        let what = format_args!("cannot list the threads");
+        let flags = fs::O_RDONLY | fs::O_DIRECTORY;
+        let folder = fs::open(c"/proc/self/task", flags, 0).or_fail(what)?;
+        let mut known = Known::new();
+        let mut fresh = 0;
+        let mut buffer = [0; 4096];
         loop {
-            // Before the list is read: a thread that still runs while it is may start another behind
-            // the reader's back, and park before anybody looks.
-            let still = slots().iter().all(Slot::is_settled);
-            if self.ask_new()? == 0 && still {
-                return Ok(());
+            let got = fs::entries(folder.number(), &mut buffer).or_fail(what)?;
+            if got == 0 {
+                return Ok(fresh);
             }
-            let news = NEWS.load(SeqCst);
-            if !slots().iter().all(Slot::is_settled) {
-                thread::wait(NEWS.as_ptr(), news, 20);
-            }
-            for slot in slots().iter().filter(|s| !s.is_settled()) {
-                if NEWS.load(SeqCst) == news && has_ended(slot.tid()) {
-                    slot.set(state::ENDED);
-                } else if process::ticks() - begin > PATIENCE {
-                    return Err(cannot_stop(slot.tid()));
+            for name in fs::names(buffer.get(..got).unwrap_or(&[])) {
+                if let Some((tid, [])) = decimal(name)
+                    && tid as u32 != thread::id()
+                    && !known.has(tid as u32)
+                {
+                    fresh += usize::from(self.ask(tid as u32)?);
                 }
             }
         }
     }
 
-    /// Sends the signal to every thread that has not been asked yet; tells how many those were.
-    fn ask_new(&mut self) -> Result<usize> {
+    /// Sends the signal to a thread; false if it has ended.
+    fn ask(&mut self, tid: u32) -> Result<bool> {
         let Some((list, stacks)) = &mut self.room else {
-            return Ok(0);
+            return Ok(false);
         };
-        let folder = fs::open(c"/proc/self/task", fs::O_RDONLY | fs::O_DIRECTORY, 0)
-            .or_fail(format_args!("cannot list the threads"))?;
-        let (pid, own) = (process::id(), thread::id());
-        let mut fresh = 0;
-        let mut buffer = [0; 4096];
-        loop {
-            let got = fs::entries(folder.number(), &mut buffer)
-                .or_fail(format_args!("cannot list the threads"))?;
-            if got == 0 {
-                return Ok(fresh);
-            }
-            for name in fs::names(buffer.get(..got).unwrap_or(&[])) {
-                let Some((tid, [])) = decimal(name) else {
-                    continue;
-                };
-                let tid = tid as u32;
-                if tid == own || slots().iter().any(|s| s.tid() == tid) {
-                    continue;
-                }
-                if list.as_slice().len() == MOST {
-                    fail!("more than {MOST} threads");
-                }
-                let stack = stacks
-                    .bytes(STACK, 16)?
-                    .as_mut_ptr_range()
-                    .end
-                    .expose_provenance();
-                list.push(Slot::asking(tid, stack, Call::read(tid)))?;
-                COUNT.fetch_add(1, SeqCst);
-                match signal::send_thread(pid, tid, SIGNAL) {
-                    Ok(()) => fresh += 1,
-                    Err(_) => slots().last().map_or((), |s| s.set(state::ENDED)),
-                }
+        let Some(status) = Status::read(tid) else {
+            return Ok(false);
+        };
+        if status.filters != self.filters {
+            let thread = task::describe(tid);
+            fail!("{thread} with a seccomp filter of its own: not carried");
+        }
+        if list.as_slice().len() == MOST {
+            fail!("more than {MOST} threads");
+        }
+        let call = Call::read(tid);
+        let number = status.signal(&call);
+        borrow::take(number)?;
+        let stack = stacks.bytes(STACK, 16)?.as_mut_ptr_range();
+        let slot = Slot::asking(tid, number, stack.end.expose_provenance(), call);
+        list.push(slot)?;
+        COUNT.fetch_add(1, SeqCst);
+        if let Some(slot) = slots().last() {
+            OPEN.fetch_add(1, SeqCst);
+            if send(slot).is_err() {
+                end(slot);
             }
         }
+        Ok(true)
     }
 
     /// What the threads told of themselves.
@@ -192,90 +220,180 @@ impl Standstill {
 
 impl Drop for Standstill {
     fn drop(&mut self) {
+        if self.room.is_none() {
+            return;
+        }
         for slot in slots() {
+            slot.change(state::ASKED, state::GIVEN_UP);
+            // Nothing keeps these for long.
+            while slot.is_moving() && !is_gone(slot) {
+                slot.change(state::STEPPING, state::STRAY);
+                thread::give_way();
+            }
             slot.release();
         }
-        // They still use their slots on the way out.
-        while slots().iter().any(Slot::is_leaving) {
-            let news = NEWS.load(SeqCst);
-            if slots().iter().any(Slot::is_leaving) {
-                thread::wait(NEWS.as_ptr(), news, 20);
+        // A thread that could not be stopped finds nothing to do when it comes, and goes on; the
+        // handler stays for it.
+        if !slots().iter().any(Slot::is_given_up) {
+            borrow::give_back();
+        }
+        // All others still use their slots on the way out.
+        loop {
+            let inside = INSIDE.load(SeqCst);
+            if inside == 0 {
+                break;
             }
+            thread::wait(INSIDE.as_ptr(), inside, ROUND);
         }
-        if slots().iter().all(Slot::is_settled) {
-            give_back();
-        }
-        // A thread that could not be stopped finds no slot when it comes, and goes on; the handler
-        // stays for it.
         SLOTS.store(core::ptr::null_mut(), SeqCst);
         COUNT.store(0, SeqCst);
     }
 }
 
-/// Our two signals are ours; what the program had is kept. Left as it is if they still are.
-fn take_over() -> Result<()> {
-    let what = format_args!("cannot take signal {SIGNAL} over");
-    let saved = [
-        signal::action(SIGNAL).or_fail(what)?,
-        signal::action(step::SIGNAL).or_fail(what)?,
-    ];
-    let [quiesce, _] = saved;
-    let action = config::with(|c| {
-        if quiesce.handler != c.action.handler {
-            c.saved = Some(saved);
+/// The threads of a list of /proc that have slots from lists before. The kernel lists threads in
+/// the order in which they were made (next_tid, fs/proc/base.c), so the known ones come first and
+/// in the order of the slots.
+struct Known {
+    /// How many slots there were when the list was begun.
+    before: usize,
+    /// How many of these have been passed.
+    at: usize,
+}
+
+impl Known {
+    fn new() -> Self {
+        Self {
+            before: slots().len(),
+            at: 0,
         }
-        c.action
-    });
-    for number in [SIGNAL, step::SIGNAL] {
-        // SAFETY: the handler may run in any thread at any time.
-        unsafe { signal::set_action(number, &action) }.or_fail(what)?;
+    }
+
+    fn has(&mut self, tid: u32) -> bool {
+        let old = slots().get(..self.before).unwrap_or(&[]);
+        let (passed, ahead) = old.split_at_checked(self.at).unwrap_or((old, &[]));
+        let is_its = |slot: &Slot| slot.tid() == tid;
+        let slot = if let Some(n) = ahead.iter().position(is_its) {
+            self.at += n + 1;
+            ahead.get(n)
+        } else {
+            passed.iter().find(|slot| is_its(slot))
+        };
+        // One that has ended may have left its number to another.
+        slot.is_some_and(|slot| !slot.has_ended() || is_gone(slot))
+    }
+}
+
+fn send(slot: &Slot) -> crate::sys::SysResult<()> {
+    let place = core::ptr::from_ref(slot).expose_provenance();
+    borrow::send(slot.tid(), slot.number(), place)
+}
+
+/// Does what is needed for threads that do not arrive.
+fn look_after(idle: u64) -> Result<()> {
+    // A library may have installed its handler in the place of ours: what was sent is lost.
+    let again = borrow::take(SIGNAL)?;
+    for slot in slots().iter().filter(|s| !s.is_settled()) {
+        if is_gone(slot) {
+            end(slot);
+        } else if idle * ROUND >= PATIENCE * 1000 {
+            let thread = task::describe(slot.tid());
+            return Err(Error::new(format_args!(
+                "{thread} cannot be stopped within {PATIENCE} s"
+            )));
+        } else if again && slot.is_asked() {
+            // The thread drops what it has too many of.
+            let _ = send(slot);
+        }
     }
     Ok(())
 }
 
-fn give_back() {
-    let Some([quiesce, trap]) = config::with(|c| c.saved.take()) else {
-        return;
-    };
-    for (number, action) in [(SIGNAL, quiesce), (step::SIGNAL, trap)] {
-        // SAFETY: the program's own.
-        let _ = unsafe { signal::set_action(number, &action) };
+fn is_gone(slot: &Slot) -> bool {
+    task::is_out_of_reach(slot.tid())
+}
+
+/// The slot's thread has ended.
+fn end(slot: &Slot) {
+    if slot.change(state::ASKED, state::ENDED) || slot.change(state::STEPPING, state::ENDED) {
+        OPEN.fetch_sub(1, SeqCst);
     }
 }
 
-/// Signal 33 in a thread: one that was asked parks, in any other it means nothing. That is so for
-/// one that comes late, after a checkpoint was given up. It is also so for one of the C library's
-/// own (setuid in another thread) that reaches a thread before that was asked: the two cannot be
-/// told apart by what the kernel says of them, and the library's is lost then.
+/// One less; who waits for none is woken.
+fn count_down(word: &AtomicU32) {
+    if word.fetch_sub(1, SeqCst) == 1 {
+        thread::wake(word.as_ptr());
+    }
+}
+
+/// Our handler in a thread: true if the signal was sent by us. It means nothing to a thread that
+/// was not asked, or that comes late, after a checkpoint was given up.
 ///
 /// # Safety
 ///
-/// Called by the handler, with the kernel's frame.
-pub unsafe fn arrived(frame: Frame) {
-    match own_slot().filter(|s| s.is_asked()) {
-        Some(slot) if inside_vdso(frame) => {
+/// Called by the handler, with what the kernel gave it.
+#[must_use]
+pub unsafe fn took(number: u32, info: &Info, frame: Frame) -> bool {
+    let mark = borrow::mark(info);
+    if number == step::SIGNAL && step::is_under_way() {
+        return false;
+    }
+    INSIDE.fetch_add(1, SeqCst);
+    // SAFETY: the caller's promise.
+    let done = unsafe { receive(number, mark, frame) };
+    count_down(&INSIDE);
+    done
+}
+
+/// # Safety
+///
+/// As for [`took`].
+unsafe fn receive(number: u32, mark: Option<Mark>, frame: Frame) -> bool {
+    let tid = thread::id();
+    let all = slots();
+    let slot = if let Some(Mark::Slot(place)) = mark {
+        let base = all.as_ptr().expose_provenance();
+        all.get(place.wrapping_sub(base) / size_of::<Slot>())
+    } else {
+        all.iter().find(|slot| slot.tid() == tid)
+    };
+    let Some(slot) = slot.filter(|slot| slot.tid() == tid) else {
+        return matches!(mark, Some(Mark::Slot(_)));
+    };
+    if number == step::SIGNAL {
+        // SAFETY: the kernel's frame.
+        return unsafe { stepped(slot, frame) };
+    }
+    if mark.is_none() || number != slot.number() {
+        return false;
+    }
+    if inside_vdso(frame) {
+        if slot.change(state::ASKED, state::STEPPING) {
             // SAFETY: the kernel's frame.
             unsafe { slot.begin_steps(frame) };
         }
-        Some(slot) => park(slot, frame),
-        None => {}
+    } else if slot.change(state::ASKED, state::ARRIVING) {
+        park(slot, frame);
     }
+    true
 }
 
-/// SIGTRAP in a thread: true if it was stepping out of the vDSO for us.
+/// SIGTRAP in a thread with a slot: true if it was stepping out of the vDSO for us.
 ///
 /// # Safety
 ///
-/// As for [`arrived`].
-#[must_use]
-pub unsafe fn stepped(frame: Frame) -> bool {
-    let Some(slot) = own_slot().filter(|s| s.is_stepping()) else {
-        return false;
-    };
-    if !inside_vdso(frame) {
-        // SAFETY: the kernel's frame.
-        unsafe { slot.end_steps(frame) };
+/// As for [`took`].
+unsafe fn stepped(slot: &Slot, frame: Frame) -> bool {
+    let stray = slot.change(state::STRAY, state::ENDED);
+    if !stray && (!slot.is_stepping() || inside_vdso(frame)) {
+        return slot.is_stepping();
+    }
+    // SAFETY: the kernel's frame.
+    unsafe { slot.end_steps(frame) };
+    if slot.change(state::STEPPING, state::ARRIVING) {
         park(slot, frame);
+    } else {
+        slot.change(state::STRAY, state::ENDED);
     }
     true
 }
@@ -298,8 +416,13 @@ fn park(slot: &Slot, frame: Frame) {
     let argument = core::ptr::from_ref(&what).expose_provenance();
     // SAFETY: the stack is this thread's alone; `what` outlives the call.
     unsafe { stack::call_apart(slot.stack(), stand_still, argument) };
-    slot.set(state::LEFT);
-    tell_news();
+    // What was sent a second time would go to the program.
+    while let Ok(info) = signal::take(1 << (slot.number() - 1)) {
+        if !is_ours(&info) {
+            let _ = signal::queue_thread(process::id(), slot.tid(), slot.number(), &info);
+            break;
+        }
+    }
 }
 
 extern "C" fn stand_still(what: usize) {
@@ -308,7 +431,7 @@ extern "C" fn stand_still(what: usize) {
     let record = thread_state::collect(frame);
     let pause = rseq::Pause::begin(thread_state::rseq_of(&record));
     slot.park(record, signals::thread_queue() != 0);
-    tell_news();
+    count_down(&OPEN);
     loop {
         match slot.wait() {
             state::COLLECT => {
@@ -320,65 +443,4 @@ extern "C" fn stand_still(what: usize) {
         }
     }
     drop(pause);
-}
-
-/// A system call that a thread is in: number, arguments, stack pointer, instruction pointer.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Call {
-    /// All nine numbers; zeroes for a thread that runs.
-    pub words: [u64; 9],
-    /// The thread is in a call.
-    pub valid: bool,
-}
-
-impl Call {
-    /// Reads /proc/self/task/TID/syscall, `nr a0 … a5 sp pc` or `running`.
-    fn read(tid: u32) -> Self {
-        let name = Text::<64>::format(format_args!("/proc/self/task/{tid}/syscall"));
-        let mut text = [0; 256];
-        let text = fs::glance(name.as_c(), &mut text);
-        let mut call = Self::default();
-        let mut fields = text.split(|&b| b == b' ' || b == b'\n');
-        let mut count = 0;
-        for (word, field) in call.words.iter_mut().zip(&mut fields) {
-            let digits = after(field, b"0x");
-            let number = match digits {
-                Some(hex) => crate::util::text::hexadecimal(hex),
-                None => decimal(field),
-            };
-            let Some((value, [])) = number else {
-                break;
-            };
-            *word = value;
-            count += 1;
-        }
-        call.valid = count == call.words.len();
-        call
-    }
-}
-
-/// Has the thread ended, or is it a first thread that waits for the others to?
-fn has_ended(tid: u32) -> bool {
-    signal::ask_thread(process::id(), tid) == Err(Errno::SRCH)
-        || matches!(state_of(tid), b'Z' | b'X')
-}
-
-fn state_of(tid: u32) -> u8 {
-    let name = Text::<64>::format(format_args!("/proc/self/task/{tid}/stat"));
-    let mut text = [0; 256];
-    let text = fs::glance(name.as_c(), &mut text);
-    let after = find_last(text, b')').map_or(0, |n| n + 2);
-    text.get(after).copied().unwrap_or(b'X')
-}
-
-fn cannot_stop(tid: u32) -> Error {
-    let name = Text::<64>::format(format_args!("/proc/self/task/{tid}/comm"));
-    let mut text = [0; 64];
-    let comm = fs::glance(name.as_c(), &mut text).trim_ascii_end();
-    Error::new(format_args!(
-        "thread {tid} ({}) cannot be stopped within {} s: state {}",
-        Show(comm),
-        PATIENCE / 1000,
-        Show(&[state_of(tid)])
-    ))
 }

@@ -14,7 +14,7 @@ use crate::arch::frame::{Frame, offset};
 use crate::config;
 use crate::request::Request;
 use crate::state::vdso;
-use crate::sys::signal;
+use crate::sys::{signal, thread};
 use crate::util::cell::Global;
 
 /// The signal of a single step.
@@ -23,6 +23,7 @@ pub const SIGNAL: u32 = 5;
 const TRAP: u64 = 1 << 8;
 
 struct Stepping {
+    tid: u32,
     request: Option<Request>,
     action: Action,
     mask: u64,
@@ -60,6 +61,7 @@ pub fn begin(frame: Frame, request: Option<Request>) -> Option<Option<Request>> 
     trap(frame, true);
     STEPPING.with(|s| {
         *s = Some(Stepping {
+            tid: thread::id(),
             request,
             action,
             mask,
@@ -70,11 +72,20 @@ pub fn begin(frame: Frame, request: Option<Request>) -> Option<Option<Request>> 
     None
 }
 
+/// Does the calling thread step?
+#[must_use]
+pub fn is_under_way() -> bool {
+    let tid = thread::id();
+    STEPPING.with(|s| s.as_ref().is_some_and(|s| s.tid == tid))
+}
+
 /// After a step: the request, once the thread is out of the vDSO.
 pub fn proceed(frame: Frame) -> Option<Option<Request>> {
     // SAFETY: the kernel's frame.
     let at = unsafe { frame.get(offset::RIP) } as usize;
-    let done = STEPPING.with(|s| s.take_if(|s| !(s.start..s.end).contains(&at)))?;
+    let tid = thread::id();
+    let is_out = |s: &mut Stepping| s.tid == tid && !(s.start..s.end).contains(&at);
+    let done = STEPPING.with(|s| s.take_if(is_out))?;
     trap(frame, false);
     // SAFETY: as it was before the first step.
     unsafe { frame.set(offset::SIGMASK, done.mask) };

@@ -3,7 +3,7 @@
 
 use crate::arch::frame::Frame;
 use crate::arch::stack;
-use crate::body::FINISHED;
+use crate::body::{FINISHED, FOREIGN};
 use crate::error::Result;
 use crate::request::Request;
 use crate::state::room;
@@ -61,19 +61,20 @@ pub unsafe fn take(number: u32, info: *const Info, context: usize) -> usize {
 /// As for [`take`].
 pub unsafe fn attend(number: u32, info: *const Info, context: usize) -> usize {
     let frame = Frame(context);
-    if number == quiesce::SIGNAL {
-        // SAFETY: the kernel's frame.
-        unsafe { quiesce::arrived(frame) };
-    } else if number == step::SIGNAL {
-        // SAFETY: likewise.
-        if !unsafe { quiesce::stepped(frame) }
-            && let Some(request) = step::proceed(frame)
-        {
+    // SAFETY: SA_SIGINFO: the kernel put it there.
+    let info = unsafe { &*info };
+    // SAFETY: the kernel's frame.
+    if unsafe { quiesce::took(number, info, frame) } {
+        return 0;
+    }
+    if number == step::SIGNAL && step::is_under_way() {
+        if let Some(request) = step::proceed(frame) {
             return run(&Order { frame, request });
         }
+    } else if quiesce::is_borrowed(number) {
+        return FOREIGN;
     } else if number == REQUEST_SIGNAL
-        // SAFETY: SA_SIGINFO: the kernel put it there.
-        && let Some(request) = Request::received(unsafe { &*info })
+        && let Some(request) = Request::received(info)
     {
         request.answer(Err(b"another checkpoint is under way"));
     }

@@ -154,10 +154,10 @@ pub fn look_settled(process: &mut Process) -> Result<State> {
     let start = Instant::now();
     let mut last = look(process.pid())?;
     loop {
-        let used = process.used()?;
+        let used = process.used_by_all()?;
         sleep(Duration::from_millis(15));
         process.check_alive()?;
-        let is_at_work = process.used()? > used + Duration::from_millis(2);
+        let is_at_work = process.used_by_all()? > used + Duration::from_millis(2);
         let now = look(process.pid())?;
         if now == last && (is_at_work || is_at_rest(process.pid())?) {
             return Ok(now);

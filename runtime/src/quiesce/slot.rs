@@ -24,16 +24,20 @@ pub(super) mod state {
     pub(in crate::quiesce) const ASKED: u32 = 0;
     /// The thread is inside the vDSO and steps out of it.
     pub(in crate::quiesce) const STEPPING: u32 = 1;
+    /// The thread is on its way to a standstill.
+    pub(in crate::quiesce) const ARRIVING: u32 = 2;
     /// The thread stands still; its record is there.
-    pub(in crate::quiesce) const PARKED: u32 = 2;
+    pub(in crate::quiesce) const PARKED: u32 = 3;
     /// The thread is to collect its queued signals.
-    pub(in crate::quiesce) const COLLECT: u32 = 3;
+    pub(in crate::quiesce) const COLLECT: u32 = 4;
     /// The thread may go.
-    pub(in crate::quiesce) const RELEASED: u32 = 4;
-    /// The thread does not use the slot any more.
-    pub(in crate::quiesce) const LEFT: u32 = 5;
+    pub(in crate::quiesce) const RELEASED: u32 = 5;
     /// The thread had ended before it could be stopped.
     pub(in crate::quiesce) const ENDED: u32 = 6;
+    /// Nobody waits for the thread any more.
+    pub(in crate::quiesce) const GIVEN_UP: u32 = 7;
+    /// Likewise, but it is to end its steps.
+    pub(in crate::quiesce) const STRAY: u32 = 8;
 }
 
 /// A thread's slot.
@@ -41,6 +45,8 @@ pub(super) mod state {
 pub(super) struct Slot {
     state: AtomicU32,
     tid: u32,
+    /// The signal that was sent.
+    number: u32,
     /// Where a stack for the thread ends.
     stack: usize,
     call: Call,
@@ -86,10 +92,11 @@ unsafe impl Sync for Slot {}
 
 impl Slot {
     /// A slot of a thread that is about to be asked.
-    pub(super) fn asking(tid: u32, stack: usize, call: Call) -> Self {
+    pub(super) fn asking(tid: u32, number: u32, stack: usize, call: Call) -> Self {
         Self {
             state: AtomicU32::new(state::ASKED),
             tid,
+            number,
             stack,
             call,
             inner: UnsafeCell::new(Inner {
@@ -111,6 +118,10 @@ impl Slot {
         self.tid
     }
 
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
     pub(super) fn stack(&self) -> usize {
         self.stack
     }
@@ -123,8 +134,15 @@ impl Slot {
         self.state.load(SeqCst)
     }
 
-    pub(super) fn set(&self, to: u32) {
+    fn set(&self, to: u32) {
         self.state.store(to, SeqCst);
+    }
+
+    /// Changes the state if it is `from`.
+    pub(super) fn change(&self, from: u32, to: u32) -> bool {
+        self.state
+            .compare_exchange(from, to, SeqCst, SeqCst)
+            .is_ok()
     }
 
     pub(super) fn word(&self) -> *const u32 {
@@ -137,6 +155,19 @@ impl Slot {
 
     pub(super) fn is_stepping(&self) -> bool {
         self.get() == state::STEPPING
+    }
+
+    /// The thread is about to change the state itself.
+    pub(super) fn is_moving(&self) -> bool {
+        matches!(self.get(), state::STEPPING | state::ARRIVING | state::STRAY)
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.get() == state::ENDED
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.get() == state::GIVEN_UP
     }
 
     pub(super) fn is_parked(&self) -> bool {
@@ -152,10 +183,6 @@ impl Slot {
         self.get() >= state::PARKED
     }
 
-    pub(super) fn is_leaving(&self) -> bool {
-        self.get() == state::RELEASED
-    }
-
     /// Notes the mask and steps with all signals blocked but the step's.
     ///
     /// # Safety
@@ -169,7 +196,6 @@ impl Slot {
         // SAFETY: as above; taken back in `end_steps`.
         unsafe { frame.set(offset::SIGMASK, !(1 << (step::SIGNAL - 1))) };
         step::trap(frame, true);
-        self.set(state::STEPPING);
     }
 
     /// # Safety

@@ -14,6 +14,7 @@
 use ckpt_format::record::Thread;
 use ckpt_format::toc::kind;
 
+use crate::arch::frame::offset;
 use crate::error::Result;
 use crate::image::input::Image;
 use crate::sys::mm;
@@ -37,6 +38,8 @@ pub struct Owners<'a> {
     now: &'a mut [u32],
     found: &'a mut [u64],
     count: usize,
+    /// The C library is musl.
+    musl: bool,
 }
 
 impl<'a> Owners<'a> {
@@ -49,6 +52,7 @@ impl<'a> Owners<'a> {
             now: arena.records(count)?,
             found: arena.records(MOST)?,
             count: 0,
+            musl: threads().any(|thread| thread.tid_words[1] != 0),
         };
         for (slot, thread) in this.then.iter_mut().zip(threads()) {
             *slot = thread.tid;
@@ -72,20 +76,34 @@ impl<'a> Owners<'a> {
     }
 
     /// Looks through pages of writable memory that belong at `addr`: an owner is followed by a
-    /// number of users (one) or a flag (zero or one).
+    /// number of users (one) or a flag (zero or one), a lock word by a count. The latter is looked
+    /// for as well: a thread that is about to give a lock back, or has just been given one by the
+    /// kernel, is not its owner by the library's books.
     pub fn look(&mut self, pages: &[u8], addr: u64) {
         let (words, _) = pages.as_chunks::<8>();
         let first = self.then.first().copied().unwrap_or(0);
         let last = self.then.last().copied().unwrap_or(0);
         for (word, at) in words.iter().zip((addr..).step_by(8)) {
             let word = u64::from_le_bytes(*word);
-            let id = word as u32;
+            let id = word as u32 & TID;
             if word >> 33 == 0
                 && (first..=last).contains(&id)
                 && self.then.binary_search(&id).is_ok()
             {
                 if let Some(slot) = self.found.get_mut(self.count) {
                     *slot = at;
+                }
+                self.count += 1;
+            }
+        }
+        // musl's mutexes begin with their type, then the lock word.
+        let inherits = |word: u64| self.musl && word as u32 & !(0x7 | 128) == 8;
+        for (word, at) in words.iter().zip((addr..).step_by(8)) {
+            let word = u64::from_le_bytes(*word);
+            let id = (word >> 32) as u32 & TID;
+            if inherits(word) && self.then.binary_search(&id).is_ok() {
+                if let Some(slot) = self.found.get_mut(self.count) {
+                    *slot = at + 4;
                 }
                 self.count += 1;
             }
@@ -103,9 +121,17 @@ impl<'a> Owners<'a> {
                 continue;
             };
             let [.., owner, _, _, _, _, _, _, _] = words;
-            let Some(new) = self.new_id(owner) else {
+            let Some(new) = self.new_id(owner & TID) else {
                 continue;
             };
+            if is_unowned(&words) || at % 8 == 4 && is_of_musl(&words) {
+                // SAFETY: a lock word that names the thread, as all around it says.
+                unsafe { (at as *mut u32).write((owner & !TID) | new) };
+                continue;
+            }
+            if owner & !TID != 0 {
+                continue;
+            }
             let lock = lock_word(&words, owner, new);
             if lock.is_some() || is_written(&words) {
                 // SAFETY: a word that names the owner, as all around it says.
@@ -167,6 +193,66 @@ fn lock_word(words: &[u32; 14], owner: u32, new: u32) -> Option<Option<u32>> {
             Some(Some((lock & !TID) | new))
         }
         _ => None,
+    }
+}
+
+/// Is the "owner" the lock word of a mutex of glibc's with an owner's id in it, which its library
+/// has not noted yet, or not any more?
+fn is_unowned(words: &[u32; 14]) -> bool {
+    let [.., _, _, owner, users, kind, spins, _, _] = words;
+    *owner == 0 && *users <= 1 && is_full(*kind) && *spins == 0
+}
+
+/// Is the "owner" the lock word of a mutex of musl's with priority inheritance? Its type is known
+/// to be one; what the library does not use is zero. Others are on their owner's list.
+fn is_of_musl(words: &[u32; 14]) -> bool {
+    let [.., _, _, unused, unused2, _, _, _, _] = words;
+    (*unused, *unused2) == (0, 0)
+}
+
+/// A kind of mutex of glibc's whose lock word holds its owner's id: robust, with priority
+/// inheritance, or both; of any type, private or shared.
+fn is_full(kind: u32) -> bool {
+    matches!(kind & !(3 | 128), 16 | 32 | 48)
+}
+
+/// A thread that waits for a mutex of those kinds has its own id at hand, to write it into the
+/// mutex when that is free (`id` in __pthread_mutex_lock_full, nptl/pthread_mutex_lock.c): in a
+/// register that calls preserve or among the function's first few locals.
+///
+/// # Safety
+///
+/// The program's memory is in place; the thread does not run.
+pub unsafe fn repair_waiter(record: &Thread, now: u32) {
+    const FUTEX: u64 = 202;
+    const SYSCALL: u64 = 0x050f;
+    /// rbx, rbp, r12 to r15 in `struct ucontext`.
+    const PRESERVED: [u64; 6] = [128, 120, 72, 80, 88, 96];
+    const LOCALS: u64 = 64;
+    let frame = record.frame;
+    let field = |at: usize| word(frame.wrapping_add(at as u64)).unwrap_or(0);
+    let rip = field(offset::RIP);
+    let is_call = |at: u64| word(at).is_some_and(|code| code & 0xffff == SYSCALL);
+    let waits = (field(offset::RAX) == FUTEX && is_call(rip)) || is_call(rip.wrapping_sub(2));
+    let [mutex, ..] = offset::ARGUMENTS;
+    let Some([.., kind, _, _, _, _, _]) = surroundings(field(mutex).wrapping_add(8)) else {
+        return;
+    };
+    if !waits || !is_full(kind) {
+        return;
+    }
+    for register in PRESERVED {
+        if field(register as usize) == u64::from(record.tid) {
+            // SAFETY: a register of the thread's, with its id.
+            unsafe { ((frame + register) as *mut u64).write(u64::from(now)) };
+        }
+    }
+    let stack = field(offset::RSP);
+    for place in (stack..stack.wrapping_add(LOCALS)).step_by(4) {
+        if word(place).map(|w| w as u32) == Some(record.tid) {
+            // SAFETY: a local variable of the thread's, with its id.
+            unsafe { (place as *mut u32).write(now) };
+        }
     }
 }
 
@@ -239,6 +325,10 @@ impl Iterator for Chain {
         // The lowest bit of an entry says that its lock is one with priority inheritance.
         let next = word(self.at & !1)?;
         self.left = self.left.checked_sub(1)?;
+        if next == self.at && next != self.head {
+            // Where musl keeps threads, not locks: a descriptor begins with its own address.
+            return None;
+        }
         self.at = next;
         (next & !1 != self.head && next != 0).then_some(next)
     }

@@ -10,7 +10,7 @@ use crate::image::input::Image;
 use crate::sys::{fs, process, signal, thread};
 use crate::util::list::List;
 use crate::util::text::{hexadecimal, labelled};
-use crate::{config, trigger};
+use crate::{config, quiesce, trigger};
 
 /// SIGKILL and SIGSTOP, whose action is fixed.
 const FIXED: [u32; 2] = [9, 19];
@@ -62,7 +62,7 @@ pub fn collect_pending(into: &mut List<Pending>, shared: bool) -> Result<()> {
         queue(pending)?;
     }
     result?;
-    for pending in taken.as_slice().iter().filter(|p| !is_ours(p.signal())) {
+    for pending in taken.as_slice().iter().filter(|p| !is_ours(p)) {
         into.push(*pending)?;
     }
     Ok(())
@@ -103,6 +103,10 @@ fn take_all(taken: &mut List<Pending>, shared: bool) -> Result<()> {
 /// `SigPnd` of /proc: signals that wait for this thread alone. Without /proc, none are known.
 #[must_use]
 pub fn thread_queue() -> u64 {
+    // Most often nothing waits at all, and that is quickly asked.
+    if signal::pending() == Ok(0) {
+        return 0;
+    }
     let mut text = [0; 4096];
     let text = fs::glance(c"/proc/thread-self/status", &mut text);
     labelled(text, b"SigPnd:")
@@ -110,11 +114,14 @@ pub fn thread_queue() -> u64 {
         .map_or(0, |(set, _)| set)
 }
 
-/// A request for a checkpoint, which is not the program's: nothing that a restored one should see.
-fn is_ours(number: u32) -> bool {
+/// A request for a checkpoint, or for standing still, which is not the program's: nothing that a
+/// restored one should see.
+fn is_ours(pending: &Pending) -> bool {
+    let number = pending.signal();
     let chosen = config::with(|c| c.signal);
-    (number == trigger::REQUEST_SIGNAL || number == chosen)
-        && signal::action(number).is_ok_and(|a| a.handler == config::with(|c| c.action.handler))
+    quiesce::is_ours(&pending.info)
+        || (number == trigger::REQUEST_SIGNAL || number == chosen)
+            && signal::action(number).is_ok_and(|a| a.handler == config::with(|c| c.action.handler))
 }
 
 /// Queues a signal for this thread or process, as it was.

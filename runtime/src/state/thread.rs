@@ -197,6 +197,8 @@ pub unsafe fn restore(record: &Thread) -> Result<()> {
     }
     // SAFETY: memory is in place, and this is the thread.
     unsafe { owners::repair_lists(record, tid) };
+    // SAFETY: likewise; it stays in here.
+    unsafe { owners::repair_waiter(record, tid) };
     thread::set_name(&record.name).or_fail(format_args!("cannot set the thread's name"))?;
     process::control(PR_SET_TIMERSLACK, record.timer_slack as usize, 0)
         .or_fail(format_args!("cannot set the timer slack"))?;

@@ -26,14 +26,20 @@ pub fn refuse_foreign_proc() -> Result<()> {
     Ok(())
 }
 
+/// Refuses a seccomp filter of the program's own: first of all, since it may forbid the calls of a
+/// checkpoint.
+pub fn refuse_filter() -> Result<()> {
+    if seccomp() != config::with(|c| c.seccomp) {
+        fail!("seccomp filter of the program's own: not carried");
+    }
+    Ok(())
+}
+
 /// Refuses what the process has of it. `others` are the threads beside the caller.
 pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
     const PR_GET_MDWE: u32 = 66;
     const KCMP_FILES: u32 = 2;
     const KCMP_FS: u32 = 3;
-    if seccomp() != config::with(|c| c.seccomp) {
-        fail!("seccomp filter of the program's own: not carried");
-    }
     // Kernels before 6.3 do not have it.
     if process::control(PR_GET_MDWE, 0, 0).unwrap_or(0) != 0 {
         fail!("memory that may not be made executable (PR_SET_MDWE): not carried");

@@ -20,6 +20,31 @@ pub const SA_ONSTACK: u64 = 0x0800_0000;
 /// SA_RESTART.
 pub const SA_RESTART: u64 = 0x1000_0000;
 
+/// What a queued signal holds: number, `si_errno`, `si_code`, `si_pid`, `si_value`.
+#[must_use]
+pub fn info(number: u32, errno: u32, code: u32, pid: u32, value: u64) -> Info {
+    let mut info: Info = [0; 128];
+    let (words, _) = info.as_chunks_mut::<4>();
+    let [low, high] = [value as u32, (value >> 32) as u32];
+    let content = [number, errno, code, 0, pid, 0, low, high];
+    for (word, value) in words.iter_mut().zip(content) {
+        *word = value.to_le_bytes();
+    }
+    info
+}
+
+/// `si_errno`, `si_code`, `si_pid` and `si_value` of a signal that was queued.
+#[must_use]
+pub fn fields(info: &Info) -> (u32, u32, u32, u64) {
+    let mut all = [0; 8];
+    let (words, _) = info.as_chunks::<4>();
+    for (field, word) in all.iter_mut().zip(words) {
+        *field = u32::from_le_bytes(*word);
+    }
+    let [_, errno, code, _, pid, _, low, high] = all;
+    (errno, code, pid, u64::from(low) | u64::from(high) << 32)
+}
+
 /// rt_sigaction(2): asks. The record has the kernel's layout (handler, flags, restorer, mask).
 pub fn action(signal: u32) -> SysResult<Action> {
     let mut old = [0u64; 4];

@@ -68,7 +68,7 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
         }
         area.finish()?;
     }
-    shared_objects(image, staged.objects)?;
+    shared_objects(image, staged.objects, &mut staged.owners)?;
     Ok(staged)
 }
 
@@ -304,7 +304,7 @@ pub fn advise(vma: &Vma<'_>, at: usize) -> Result<()> {
     Ok(())
 }
 
-fn shared_objects(image: &Image<'_>, objects: &mut [u64]) -> Result<()> {
+fn shared_objects(image: &Image<'_>, objects: &mut [u64], owners: &mut Owners<'_>) -> Result<()> {
     for (index, object) in objects.chunks_exact_mut(2).enumerate() {
         let views = || {
             let of =
@@ -340,6 +340,14 @@ fn shared_objects(image: &Image<'_>, objects: &mut [u64]) -> Result<()> {
             let target = unsafe { core::slice::from_raw_parts_mut(to, len) };
             image.pages(target, from)?;
             checked(image, target, content.crc, content.offset)?;
+            // A lock is looked at where the program sees it; one view will do.
+            let shown = |v: &Vma<'_>| {
+                v.prot & prot::WRITE != 0
+                    && (v.offset..v.offset.saturating_add(v.len())).contains(&content.offset)
+            };
+            if let Some(view) = views().find(shown) {
+                owners.look(target, view.start + (content.offset - view.offset));
+            }
         }
         if let [place, length] = object {
             *place = at as u64;
