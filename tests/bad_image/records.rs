@@ -337,12 +337,16 @@ fn attributes() -> Result<()> {
     let mut cases = Cases::new("attributes")?;
     let parts = cases.parts();
     type Change = fn(&mut Attributes<'_>);
-    let changes: [(&str, Change); 9] = [
+    let changes: [(&str, Change); 13] = [
         ("umask", |a| a.umask = 0o1000),
         ("subreaper", |a| a.subreaper = 2),
         ("no_new_privs", |a| a.no_new_privs = 2),
         ("dumpable", |a| a.dumpable = 3),
         ("thp", |a| a.thp_disable = 2),
+        ("score too high", |a| a.oom_score = 1001),
+        ("score too low", |a| a.oom_score = -1001),
+        ("core filter", |a| a.core_filter = 1 << 16),
+        ("barrier", |a| a.barriers = 1 << 3),
         ("no directory", |a| a.cwd = b""),
         ("relative directory", |a| a.cwd = b"tmp"),
         ("long directory", |a| a.cwd = &LONG),

@@ -22,6 +22,8 @@ use crate::{config, trigger};
 pub(super) const CHILD: u32 = 17;
 /// SIGCONT.
 const CONTINUE: u32 = 18;
+/// SIGTSTP, SIGTTIN, SIGTTOU.
+const STOPS: [u32; 3] = [20, 21, 22];
 /// RLIMIT_CORE.
 const CORE: usize = 4;
 
@@ -154,6 +156,9 @@ impl Monitor {
             return;
         }
         let _ = match (number, code) {
+            // Void if a stop has come after it: that takes SIGCONT off the queues (prepare_signal,
+            // kernel/signal.c), also off the reaper's.
+            (CONTINUE, _) if waits(&STOPS) => return,
             (CONTINUE, _) => return self.proceed(),
             // Of another's signals only these can be sent with what came along (kernel/signal.c,
             // do_rt_sigqueueinfo).
@@ -175,13 +180,8 @@ impl Monitor {
         raise(signal);
         let _ = signal::set_mask(!0);
         // The signals of terminals stop nobody whose group has no shell; then the program goes on.
-        // Who was continued has SIGCONT waiting, unless the next stop has taken that off the queue
-        // (prepare_signal, kernel/signal.c) and waits itself.
-        let waiting = signal::pending().unwrap_or(0);
-        if [CONTINUE, 20, 21, 22]
-            .iter()
-            .all(|n| waiting >> (n - 1) & 1 == 0)
-        {
+        // Who was continued has SIGCONT waiting, or the stop that followed.
+        if !waits(&[CONTINUE]) && !waits(&STOPS) {
             self.proceed();
         }
     }
@@ -212,6 +212,12 @@ impl Monitor {
         }
         self.reaper_has(u32::from(ENDED));
     }
+}
+
+/// Does one of the signals wait?
+fn waits(signals: &[u32]) -> bool {
+    let waiting = signal::pending().unwrap_or(0);
+    signals.iter().any(|n| waiting >> (n - 1) & 1 != 0)
 }
 
 /// Shows that checkpoints can be asked for: requests are for those who catch them. Nothing is called,

@@ -4,7 +4,7 @@ use core::fmt;
 
 use ckpt_format::record::{Attributes, LIMITS};
 
-use super::room;
+use super::{room, tuning};
 use crate::error::{Context, Result, fail};
 use crate::log;
 use crate::sys::{Errno, fs, process};
@@ -90,6 +90,9 @@ pub fn collect<'a>(arena: &'a Arena, visible: &Visible) -> Result<Attributes<'a>
         no_new_privs: get(GET_NO_NEW_PRIVS),
         dumpable: visible.0,
         thp_disable: get(GET_THP_DISABLE),
+        oom_score: tuning::oom_score(),
+        core_filter: tuning::core_filter(),
+        barriers: tuning::barriers(),
         soft,
         hard,
         cwd: working_directory(arena)?,
@@ -151,6 +154,7 @@ pub fn restore(attributes: &Attributes<'_>) -> Result<()> {
     if attributes.no_new_privs != 0 {
         switch(SET_NO_NEW_PRIVS, 1, "no_new_privs")?;
     }
+    tuning::restore(attributes);
     let [on, flags] = [attributes.thp_disable & 1, attributes.thp_disable & !1];
     if process::control(GET_THP_DISABLE, 0, 0).unwrap_or(0) as u32 != attributes.thp_disable {
         process::control(SET_THP_DISABLE, on as usize, flags as usize)

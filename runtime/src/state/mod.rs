@@ -14,5 +14,6 @@ pub mod rseq;
 pub mod signals;
 pub mod thread;
 pub mod timers;
+pub mod tuning;
 pub mod unsupported;
 pub mod vdso;

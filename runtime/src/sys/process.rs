@@ -46,6 +46,12 @@ pub fn ask(option: u32) -> SysResult<u32> {
     Ok(value)
 }
 
+/// membarrier(2) for all processors: a command that registers or asks.
+pub fn barrier(command: u32) -> SysResult<usize> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_membarrier, command, 0, 0) }
+}
+
 /// umask(2).
 pub fn set_umask(mask: u32) -> u32 {
     // SAFETY: no memory.

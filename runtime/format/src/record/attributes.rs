@@ -6,6 +6,9 @@ use crate::{DecodeError, limits};
 /// Resource limits of the kernel (RLIM_NLIMITS of asm-generic/resource.h).
 pub const LIMITS: usize = 16;
 
+/// The commands of membarrier(2) that register (linux/membarrier.h).
+const REGISTRATIONS: u32 = 1 << 2 | 1 << 4 | 1 << 6 | 1 << 8;
+
 record! {
     /// What belongs to the process as a whole and fits nowhere else.
     Attributes<'a> {
@@ -21,6 +24,12 @@ record! {
         dumpable: u32,
         /// PR_SET_THP_DISABLE: 0, 1, or 3 with PR_THP_DISABLE_EXCEPT_ADVISED.
         thp_disable: u32,
+        /// `oom_score_adj` of /proc.
+        oom_score: i32,
+        /// `coredump_filter` of /proc.
+        core_filter: u32,
+        /// Registrations of membarrier(2) as its commands, one bit each.
+        barriers: u32,
         /// Soft limits.
         soft: [u64; 16],
         /// Hard limits.
@@ -39,7 +48,10 @@ impl Attributes<'_> {
         let switches = self.subreaper <= 1
             && self.no_new_privs <= 1
             && self.dumpable <= 2
-            && [0, 1, 3].contains(&self.thp_disable);
+            && [0, 1, 3].contains(&self.thp_disable)
+            && (-1000..=1000).contains(&self.oom_score)
+            && self.core_filter < 1 << 16
+            && self.barriers & !REGISTRATIONS == 0;
         if self.umask > 0o777 || !switches || !path {
             return Err(DecodeError::Value("attributes"));
         }
