@@ -11,8 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
-    Action, Attributes, Content, Descriptor, File, Guard, Job, Lock, Machine, Mm, Packet, Pending,
-    Program, Run, Thread, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
+    Action, Attributes, Content, Descriptor, File, Guard, Job, Lock, Machine, Message, Mm, Packet,
+    Pending, Program, Right, Run, Socket, SocketOption, Thread, Timers, Vdso, Vma, Watch,
+    file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -47,6 +48,10 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Packet>("packet", kind::PACKETS, true),
         of::<Watch>("watch", kind::WATCHES, true),
         of::<Job>("job", kind::JOB, false),
+        of::<Socket<'_>>("socket", kind::SOCKETS, true),
+        of::<SocketOption<'_>>("socket option", kind::SOCKET_OPTIONS, true),
+        of::<Message<'_>>("message", kind::MESSAGES, true),
+        of::<Right>("right", kind::RIGHTS, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]
@@ -154,7 +159,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
             ensure!(row[2].starts_with(&format!("{how} `{name}`")), "{row:?}");
         }
     }
-    let numbers: [(&str, u64); 15] = [
+    let numbers: [(&str, u64); 18] = [
         ("SECTIONS", limits::SECTIONS.into()),
         ("VMAS", limits::VMAS.into()),
         ("RUNS", limits::RUNS.into()),
@@ -163,6 +168,9 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
         ("LOCKS", limits::LOCKS.into()),
         ("PACKETS", limits::PACKETS.into()),
         ("WATCHES", limits::WATCHES.into()),
+        ("MESSAGES", limits::MESSAGES.into()),
+        ("OPTIONS", limits::OPTIONS.into()),
+        ("OPTION", limits::OPTION.try_into()?),
         ("PENDING", limits::PENDING.into()),
         ("PATH", limits::PATH.try_into()?),
         ("METADATA", limits::METADATA),
@@ -338,6 +346,10 @@ fn sections() -> Vec<Section> {
         list::<Packet>(kind::PACKETS, &[]),
         list::<Watch>(kind::WATCHES, &[]),
         one(kind::JOB, &job()),
+        list::<Socket<'_>>(kind::SOCKETS, &[]),
+        list::<SocketOption<'_>>(kind::SOCKET_OPTIONS, &[]),
+        list::<Message<'_>>(kind::MESSAGES, &[]),
+        list::<Right>(kind::RIGHTS, &[]),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[thread(CODE)]),
     ]
@@ -739,6 +751,10 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::PACKETS => again::<Packet>(parts, kind, true),
             kind::WATCHES => again::<Watch>(parts, kind, true),
             kind::JOB => again::<Job>(parts, kind, false),
+            kind::SOCKETS => again::<Socket<'_>>(parts, kind, true),
+            kind::SOCKET_OPTIONS => again::<SocketOption<'_>>(parts, kind, true),
+            kind::MESSAGES => again::<Message<'_>>(parts, kind, true),
+            kind::RIGHTS => again::<Right>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),
         };
     }

@@ -31,12 +31,14 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "refuse/descriptors",
         "unix_pair",
-        &["descriptor 7: ", "unix", "socket"],
+        &["descriptor 7: unix socket to another process: not carried"],
     ),
     (
         "refuse/descriptors",
         "unix_listening",
-        &["descriptor 7: ", "unix", "socket"],
+        &[
+            "descriptor 7: listening unix socket listening, at which another process's connection waits: not carried",
+        ],
     ),
     (
         "refuse/descriptors",

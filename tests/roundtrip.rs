@@ -13,8 +13,8 @@ use ckpt_tests::{
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const DIRECTORIES: [&str; 9] = [
-    "memory", "signals", "files", "time", "fpu", "process", "lang", "threads", "events",
+const DIRECTORIES: [&str; 10] = [
+    "memory", "signals", "files", "sockets", "time", "fpu", "process", "lang", "threads", "events",
 ];
 const INPUT: &str = "input line 1\ninput line 2\ninput line 3\n";
 

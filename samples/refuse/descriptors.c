@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 // Gives the other end away to a process that is no child of this one, and that lives as long as somebody
@@ -66,12 +67,18 @@ static int make(const char *kind) {
     }
     if (strcmp(kind, "unix_pair") == 0) {
         expect(socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0, "socketpair");
-        close(two[1]);
+        give_away(two);
         return two[0];
     }
     if (strcmp(kind, "unix_listening") == 0) {
-        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-        return fd;
+        // A process that is no child waits to be accepted.
+        struct sockaddr_un here = {.sun_family = AF_UNIX, .sun_path = "listening"};
+        two[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+        two[1] = socket(AF_UNIX, SOCK_STREAM, 0);
+        expect(bind(two[0], (struct sockaddr *)&here, sizeof here) == 0 && listen(two[0], 3) == 0, "listen");
+        expect(connect(two[1], (struct sockaddr *)&here, sizeof here) == 0, "connect");
+        give_away(two);
+        return two[0];
     }
     if (strcmp(kind, "tcp") == 0) {
         // Connected to a listener of our own, which is gone again: a connection, not a service.

@@ -118,11 +118,13 @@ fn descriptors(pid: u32) -> Result<String> {
         let entry = entry?;
         let number: u32 = entry.file_name().to_string_lossy().parse()?;
         let link = fs::read_link(entry.path())?.display().to_string();
-        // A pipe made again has another inode too.
+        // A pipe or socket made again has another inode too.
         let link = if link.ends_with(" (deleted)") {
             "(deleted)".to_owned()
         } else if link.starts_with("pipe:[") {
             "pipe".to_owned()
+        } else if link.starts_with("socket:[") {
+            "socket".to_owned()
         } else {
             link
         };

@@ -33,3 +33,10 @@ pub const VDSO: usize = 1 << 18;
 pub const UTS: usize = 64;
 /// Bytes of the auxiliary vector: `AT_VECTOR_SIZE` words, with room.
 pub const AUXV: usize = 1024;
+/// Messages in all sockets together: a full datagram queue has ten, a stream one for each change
+/// of credentials or descriptor under way.
+pub const MESSAGES: u32 = 1 << 22;
+/// Options of all sockets together: some thirty for each.
+pub const OPTIONS: u32 = 1 << 25;
+/// Bytes of one option: a multicast group with sixty-four sources.
+pub const OPTION: usize = 8448;

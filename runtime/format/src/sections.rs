@@ -69,6 +69,10 @@ impl<'a> Sections<'a> {
         self.decodes::<record::File<'_>>(kind::FILES, limits::DESCRIPTORS)?;
         self.decodes::<record::Descriptor>(kind::DESCRIPTORS, limits::DESCRIPTORS)?;
         self.decodes::<record::Lock>(kind::LOCKS, limits::LOCKS)?;
+        self.decodes::<record::Socket<'_>>(kind::SOCKETS, limits::DESCRIPTORS)?;
+        self.decodes::<record::SocketOption<'_>>(kind::SOCKET_OPTIONS, limits::OPTIONS)?;
+        self.decodes::<record::Message<'_>>(kind::MESSAGES, limits::MESSAGES)?;
+        self.decodes::<record::Right>(kind::RIGHTS, limits::DESCRIPTORS)?;
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
@@ -89,6 +93,7 @@ impl<'a> Sections<'a> {
         }
         self.packets()?;
         self.watches(files)?;
+        self.sockets(files)?;
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
             return Err(DecodeError::Value("length of the pages section"));
@@ -222,12 +227,24 @@ impl<'a> Sections<'a> {
         }
         let mut floor = 0;
         let mut seen: u32 = 0;
+        let mut number = |file: u32| {
+            // Descriptions are numbered as they first occur, those under way in messages last.
+            let next = seen;
+            seen = seen.max(file.saturating_add(1));
+            file <= next && file < count
+        };
         let descriptors = self.known::<record::Descriptor>(kind::DESCRIPTORS);
         for descriptor in descriptors {
-            // Descriptions are numbered as they first occur.
-            descriptor.check(floor, count.min(seen.saturating_add(1)))?;
+            descriptor.check(floor, count)?;
+            if !number(descriptor.file) {
+                return Err(DecodeError::Value("descriptor"));
+            }
             floor = descriptor.fd.saturating_add(1);
-            seen = seen.max(descriptor.file.saturating_add(1));
+        }
+        for right in self.known::<record::Right>(kind::RIGHTS) {
+            if !number(right.file) {
+                return Err(DecodeError::Value("descriptor in a message"));
+            }
         }
         if seen == count {
             Ok(count)
@@ -276,6 +293,43 @@ impl<'a> Sections<'a> {
             if instance.is_none_or(|(_, file)| file.kind != record::file_kind::EPOLL) {
                 return Err(DecodeError::Value("watch of an epoll instance"));
             }
+        }
+        Ok(())
+    }
+
+    /// Every open socket has one record, in the order of the files, and one that is connected
+    /// names a socket; options and messages are of sockets, and messages are as long as what is
+    /// in the queues.
+    fn sockets(&self, files: u32) -> Checked {
+        let mut sockets = self.known::<record::Socket<'_>>(kind::SOCKETS);
+        let mut messages = self.known::<record::Message<'_>>(kind::MESSAGES).peekable();
+        let mut rights: u32 = 0;
+        for (number, file) in (0..).zip(self.known::<record::File<'_>>(kind::FILES)) {
+            if file.kind != record::file_kind::SOCKET {
+                continue;
+            }
+            let socket = sockets.next().filter(|socket| socket.file == number);
+            let socket = socket.ok_or(DecodeError::Value("socket"))?;
+            socket.check(files)?;
+            let mut len: u64 = 0;
+            while let Some(message) = messages.next_if(|message| message.file == number) {
+                message.check()?;
+                len = len.saturating_add(u64::from(message.len));
+                rights = rights.saturating_add(message.rights);
+            }
+            if len != file.pos.unsigned_abs() {
+                return Err(DecodeError::Value("message in a socket"));
+            }
+        }
+        if sockets.next().is_some() {
+            return Err(DecodeError::Value("socket"));
+        }
+        let known = self.known::<record::Right>(kind::RIGHTS).left();
+        if messages.next().is_some() || rights != known {
+            return Err(DecodeError::Value("message in a socket"));
+        }
+        for option in self.known::<record::SocketOption<'_>>(kind::SOCKET_OPTIONS) {
+            option.check(files)?;
         }
         Ok(())
     }

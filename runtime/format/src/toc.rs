@@ -53,6 +53,14 @@ pub mod kind {
     pub const WATCHES: u32 = 23;
     /// Process group, session and terminal.
     pub const JOB: u32 = 26;
+    /// Sockets.
+    pub const SOCKETS: u32 = 34;
+    /// Options of sockets.
+    pub const SOCKET_OPTIONS: u32 = 35;
+    /// Messages in sockets.
+    pub const MESSAGES: u32 = 36;
+    /// Descriptors in messages.
+    pub const RIGHTS: u32 = 37;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -79,12 +87,16 @@ pub fn name(kind: u32) -> &'static str {
         kind::PACKETS => "packets",
         kind::WATCHES => "watches",
         kind::JOB => "job",
+        kind::SOCKETS => "sockets",
+        kind::SOCKET_OPTIONS => "socket options",
+        kind::MESSAGES => "messages",
+        kind::RIGHTS => "rights",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 20] = [
+pub const ALL: [u32; 24] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -105,10 +117,14 @@ pub const ALL: [u32; 20] = [
     kind::PACKETS,
     kind::WATCHES,
     kind::JOB,
+    kind::SOCKETS,
+    kind::SOCKET_OPTIONS,
+    kind::MESSAGES,
+    kind::RIGHTS,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 27;
+pub const KINDS: usize = 38;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

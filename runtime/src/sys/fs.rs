@@ -384,6 +384,18 @@ pub fn set_mode(fd: i32, mode: u32) -> SysResult<()> {
     unsafe { call!(__NR_fchmod, fd, mode) }.map(drop)
 }
 
+/// chmod(2).
+pub fn set_mode_of(path: &CStr, mode: u32) -> SysResult<()> {
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_chmod, path.as_ptr(), mode) }.map(drop)
+}
+
+/// fchdir(2).
+pub fn change_directory_to(fd: i32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_fchdir, fd) }.map(drop)
+}
+
 /// The names in what [`entries`] filled in.
 pub fn names(filled: &[u8]) -> impl Iterator<Item = &[u8]> {
     // `struct linux_dirent64`: inode 8, offset 8, length 2, type 1, then the name with its NUL.
@@ -515,11 +527,35 @@ pub fn file_system(fd: i32) -> SysResult<u64> {
 pub fn is_hung_up(fd: i32) -> SysResult<bool> {
     const POLLERR: u16 = 8;
     const POLLHUP: u16 = 16;
-    // `struct pollfd`: descriptor, what is asked for, what is so. These two need not be asked for.
+    Ok(events(fd, 0)? & (POLLERR | POLLHUP) != 0)
+}
+
+/// poll(2), without waiting: what is so of what is asked for; errors need not be asked for.
+pub fn events(fd: i32, asked: u16) -> SysResult<u16> {
+    // `struct pollfd`: descriptor, what is asked for, what is so.
     #[repr(C)]
     struct Poll(i32, u16, u16);
-    let mut poll = Poll(fd, 0, 0);
+    let mut poll = Poll(fd, asked, 0);
     // SAFETY: the kernel reads and writes the structure.
     unsafe { call!(__NR_poll, core::ptr::from_mut(&mut poll), 1, 0) }?;
-    Ok(poll.2 & (POLLERR | POLLHUP) != 0)
+    Ok(poll.2)
+}
+
+/// SIOCATMARK: is the next byte of a stream the urgent one?
+#[must_use]
+pub fn at_mark(fd: i32) -> bool {
+    const SIOCATMARK: u32 = 0x8905;
+    let mut mark = 0u32;
+    // SAFETY: the kernel writes the number.
+    let asked = unsafe { call!(__NR_ioctl, fd, SIOCATMARK, core::ptr::from_mut(&mut mark)) };
+    asked.is_ok() && mark != 0
+}
+
+/// SIOCOUTQ: bytes that were sent and not taken, as the kind of socket counts them.
+pub fn unsent_bytes(fd: i32) -> SysResult<u32> {
+    const SIOCOUTQ: u32 = 0x5411;
+    let mut count = 0u32;
+    // SAFETY: the kernel writes the number.
+    unsafe { call!(__NR_ioctl, fd, SIOCOUTQ, core::ptr::from_mut(&mut count)) }?;
+    Ok(count)
 }

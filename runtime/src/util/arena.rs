@@ -152,3 +152,7 @@ unsafe impl Plain for ckpt_format::record::Watch {}
 unsafe impl Plain for ckpt_format::record::Pending {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Lock {}
+// SAFETY: a record of integers.
+unsafe impl Plain for ckpt_format::record::Right {}
+// SAFETY: a number and a record of integers.
+unsafe impl Plain for (i32, crate::sys::socket::Name) {}

@@ -25,8 +25,10 @@ pub mod file_kind {
     pub const EVENTFD: u32 = 7;
     /// An epoll instance; what it watches is in the watches section.
     pub const EPOLL: u32 = 8;
-    /// One more than the last kind.
+    /// One more than the last kind but sockets.
     pub const KINDS: u32 = 9;
+    /// A socket; the rest of it is in the section of sockets.
+    pub const SOCKET: u32 = 16;
 }
 
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: they act when a file is opened and are not kept
@@ -45,8 +47,8 @@ record! {
         stream: u32,
         /// File type and permissions, as `st_mode`.
         mode: u32,
-        /// Read and write position, bytes (a directory's is the file system's own); of a pipe,
-        /// bytes that are in it; of an eventfd, 1 if it is a semaphore.
+        /// Read and write position, bytes (a directory's is the file system's own); of a pipe or
+        /// socket, bytes that are in it; of an eventfd, 1 if it is a semaphore.
         pos: i64,
         /// Device, as `st_dev`.
         dev: u64,
@@ -54,7 +56,8 @@ record! {
         ino: u64,
         /// Device number of a device file, as `st_rdev`.
         rdev: u64,
-        /// Size, bytes; of a pipe, bytes that fit into it; of an eventfd, its value.
+        /// Size, bytes; of a pipe, bytes that fit into it; of an eventfd, its value; of a socket, as
+        /// `pos`.
         size: u64,
         /// Signal-driven I/O: owner as F_GETOWN gives it.
         owner: i32,
@@ -72,7 +75,7 @@ impl File<'_> {
     /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
-        let known = self.kind < file_kind::KINDS
+        let known = (self.kind < file_kind::KINDS || self.kind == file_kind::SOCKET)
             && self.stream < if stream { limits::DESCRIPTORS } else { 1 }
             && self.flags & ONCE == 0
             && (0..=64).contains(&self.owner_signal);
@@ -80,7 +83,9 @@ impl File<'_> {
             && !self.path.contains(&0)
             && (stream || self.kind >= file_kind::PIPE || self.path.first() == Some(&b'/'));
         let within = match self.kind {
-            file_kind::PIPE => self.size <= PIPE && self.pos.unsigned_abs() <= self.size,
+            file_kind::PIPE | file_kind::SOCKET => {
+                self.size <= PIPE && self.pos.unsigned_abs() <= self.size
+            }
             // The largest value is one that no write(2) makes.
             file_kind::EVENTFD => self.size < u64::MAX && self.pos <= 1,
             _ => true,

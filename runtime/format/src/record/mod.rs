@@ -8,6 +8,7 @@ mod job;
 mod machine;
 mod memory;
 mod signal;
+mod socket;
 mod thread;
 
 pub use attributes::{Attributes, LIMITS};
@@ -16,6 +17,10 @@ pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
 pub use signal::{Action, Pending, SIGNALS, Timers};
+pub use socket::{
+    ADDRESS, Message, NO_PEER, Right, Socket, SocketOption, family, message_flag, socket_flag,
+    socket_state,
+};
 pub use thread::Thread;
 
 use crate::codec::Field;

@@ -99,6 +99,9 @@ impl Seen<'_> {
         {
             return Ok(Fate::new(file_kind::PIPE, self.link.unwrap_or(b"pipe")));
         }
+        if self.is(S_IFSOCK) && self.flags & fs::O_PATH == 0 {
+            return Ok(Fate::new(file_kind::SOCKET, self.link.unwrap_or(b"socket")));
+        }
         let Some(link) = self.link else {
             return self.nameless();
         };

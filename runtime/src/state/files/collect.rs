@@ -6,6 +6,7 @@ use ckpt_format::record::{File, file_kind};
 use super::classify::{Fate, Seen};
 use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
+use super::socket::Sockets;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
 use super::{epoll, eventfd, locks, pipe, stream};
 use crate::error::{Context, Result, fail};
@@ -21,6 +22,7 @@ pub fn collect() -> Result<Files> {
     let files = Files {
         book: Book::new(),
         streams: stream::take(),
+        sockets: Sockets::new(),
     };
     let mut collector = Collector {
         files,
@@ -31,12 +33,17 @@ pub fn collect() -> Result<Files> {
         Err(Errno::NOENT) => collector.probed()?,
         Err(e) => fail!("cannot read /proc/thread-self/fd: {e}"),
     }
+    let mut sockets = Sockets::new();
+    sockets.collect(&mut collector)?;
+    collector.files.sockets = sockets;
+    // Ends of pipes may be under way in messages.
     pipe::look(&mut collector.files.book)?;
     epoll::look(&mut collector.files.book)?;
     Ok(collector.files)
 }
 
-struct Collector {
+/// Finds descriptions.
+pub(super) struct Collector {
     files: Files,
     has_proc: bool,
 }
@@ -60,6 +67,28 @@ impl Collector {
                 }
             }
         }
+    }
+
+    /// A description that is under way in a message, by a descriptor that was made of it: its
+    /// number, and whether it was not known before.
+    pub(super) fn under_way(&mut self, fd: i32) -> Result<(u32, bool)> {
+        let what = format_args!("cannot look at a descriptor in a message");
+        let stat = fs::stat_fd(fd).or_fail(what)?;
+        let flags = fs::control(fd, F_GETFL, 0).or_fail(what)? as u32;
+        match self.same_as(fd, &stat, flags)? {
+            Some(file) => Ok((file, false)),
+            None => Ok((self.description(fd, stat, flags)?, true)),
+        }
+    }
+
+    /// The n-th description.
+    pub(super) fn file(&self, n: usize) -> Option<Known> {
+        self.files.book.files().get(n).copied()
+    }
+
+    /// Notes how much is in a description.
+    pub(super) fn measured(&mut self, n: usize, filled: u64) {
+        self.files.book.measured(n, filled);
     }
 
     fn probed(&mut self) -> Result<()> {

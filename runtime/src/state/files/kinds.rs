@@ -20,7 +20,7 @@ pub(super) fn refuse(fd: i32, stat: &Stat, link: Option<&[u8]>) -> Error {
     let path = Show(link.unwrap_or(b"of unknown name"));
     let named = link.is_some_and(|link| link.first() == Some(&b'/'));
     match stat.st_mode & S_IFMT {
-        S_IFSOCK => socket(fd),
+        S_IFSOCK => refuse_socket(fd),
         S_IFIFO if named => refused(fd, format_args!("FIFO {path}")),
         S_IFIFO => refused(fd, format_args!("pipe to another process")),
         S_IFCHR if fs::is_terminal(fd) => refused(fd, format_args!("terminal {path}")),
@@ -47,7 +47,9 @@ pub(super) fn special(fd: i32, link: &[u8]) -> Error {
     refused(fd, format_args!("{shown}"))
 }
 
-fn socket(fd: i32) -> Error {
+/// The error of a socket that is not carried.
+#[cold]
+pub(super) fn refuse_socket(fd: i32) -> Error {
     const AF_UNIX: u32 = 1;
     const AF_INET: u32 = 2;
     const AF_INET6: u32 = 10;

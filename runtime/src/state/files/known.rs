@@ -82,6 +82,13 @@ impl Book {
         Ok(self.files.as_slice().len() as u32 - 1)
     }
 
+    /// Notes how much is in a description.
+    pub(super) fn measured(&mut self, n: usize, filled: u64) {
+        if let Some(known) = self.files.as_mut_slice().get_mut(n) {
+            (known.pos, known.size) = (filled, filled);
+        }
+    }
+
     pub(super) fn add_descriptor(&mut self, fd: i32, file: u32, cloexec: bool) -> Result<()> {
         self.descriptors.push(Descriptor {
             fd: fd as u32,

@@ -15,6 +15,7 @@ mod packets;
 mod parking;
 mod pipe;
 mod remake;
+mod socket;
 mod stream;
 
 use ckpt_format::record::File;
@@ -70,6 +71,7 @@ fn plain_device(rdev: u64) -> Option<&'static [u8]> {
 #[derive(Debug)]
 pub struct Files {
     book: known::Book,
+    sockets: socket::Sockets,
     streams: crate::config::Streams,
 }
 
@@ -99,12 +101,14 @@ impl Files {
         out.list(kind::DESCRIPTORS, self.book.descriptors())?;
         out.list(kind::LOCKS, self.book.locks())?;
         out.list(kind::PACKETS, self.book.packets())?;
-        out.list(kind::WATCHES, self.book.watches())
+        out.list(kind::WATCHES, self.book.watches())?;
+        self.sockets.write(out)
     }
 
     /// Puts the contents of files without a name among the image's pages.
     pub fn write_contents(&self, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
-        let written = contents::write(&self.book, arena, out);
+        let written =
+            contents::write(&self.book, arena, out).and_then(|()| self.sockets.write_contents(out));
         // The program goes on in any case.
         locks::take_again(&self.book)?;
         written

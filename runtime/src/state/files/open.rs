@@ -8,7 +8,7 @@ use super::pipe::Pipes;
 use super::remake::Remade;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
-use super::{contents, epoll, eventfd, locks, stream};
+use super::{contents, epoll, eventfd, locks, socket, stream};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
@@ -45,21 +45,22 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         parking: Parking::new(arena, image)?,
         remade: Remade::new(arena, count)?,
         pipes: Pipes::new(arena, count)?,
+        sockets: socket::Made::new(arena, image)?,
         program: image.single::<Program<'_>>(kind::PROGRAM).pid,
     };
     for (number, (file, place)) in image.files().zip(places.iter_mut()).enumerate() {
-        // A description without a descriptor is nobody's; it cannot be checked by number either.
-        let Some(&fd) = first.get(number).filter(|&&fd| fd != u32::MAX) else {
-            fail!("{}: file {number} has no descriptor", image.path);
-        };
+        // One without a descriptor is under way in a message.
+        let fd = first.get(number).copied().unwrap_or(u32::MAX);
         *place = opener.one(number, fd, &file)?;
     }
-    let (remade, pipes) = (&opener.remade, &opener.pipes);
-    contents::fill(arena, image, |n| remade.place(n).or_else(|| pipes.place(n)))?;
+    let (remade, pipes, sockets) = (&opener.remade, &opener.pipes, &opener.sockets);
+    let place = |n| remade.place(n).or_else(|| pipes.place(n));
+    contents::fill(arena, image, |n| place(n).or_else(|| sockets.place(n)))?;
     remade.finish()?;
     pipes.finish(image)?;
+    sockets.finish(arena, image, places)?;
     for ((file, &place), &fd) in image.files().zip(places.iter()).zip(first.iter()) {
-        if file.kind == file_kind::PIPE {
+        if fills_late(&file) {
             set_signals(place, fd, &file, opener.program)?;
         }
         set_position(&file, place)?;
@@ -74,10 +75,16 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     })
 }
 
+/// Signals of what has contents of its own have to wait until it is filled.
+fn fills_late(file: &File<'_>) -> bool {
+    matches!(file.kind, file_kind::PIPE | file_kind::SOCKET)
+}
+
 struct Opener<'a> {
     parking: Parking<'a>,
     remade: Remade<'a>,
     pipes: Pipes<'a>,
+    sockets: socket::Made<'a>,
     /// The process id that the image's owners of files are meant by.
     program: u32,
 }
@@ -89,14 +96,17 @@ impl Opener<'_> {
             file_kind::STREAM => return self.stream(fd, file),
             file_kind::DELETED => self.remade.open(number, fd, file)?,
             file_kind::PIPE => self.pipes.open(number, fd, file)?,
+            file_kind::SOCKET => match self.sockets.take(number) {
+                Some(socket) => socket,
+                None => fail!("descriptor {fd}: cannot make its socket again"),
+            },
             file_kind::DEVICE => open_device(fd, file)?,
             file_kind::PATH => open_path(fd, file)?,
             file_kind::EVENTFD => eventfd::open(fd, file)?,
             file_kind::EPOLL => epoll::open(fd, file)?,
             _ => open_named(fd, file)?,
         };
-        // A pipe's have to wait until it is filled.
-        if file.kind != file_kind::PIPE {
+        if !fills_late(file) {
             set_signals(opened.number(), fd, file, self.program)?;
         }
         self.parking

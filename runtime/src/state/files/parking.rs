@@ -56,7 +56,8 @@ impl<'a> Parking<'a> {
         if target == fd {
             return Ok(fd);
         }
-        if fs::control(target, F_GETFD, 0).is_err() {
+        // What is only under way in a message has no number.
+        if target >= 0 && fs::control(target, F_GETFD, 0).is_err() {
             fs::duplicate_to(fd, target, true)?;
             return Ok(target);
         }

@@ -1,0 +1,115 @@
+//! What sock_diag(7) tells of a Unix socket: any user may ask, and no other call names the other
+//! end of a pair.
+
+use crate::error::{Context, Result};
+use crate::sys::fs::Fd;
+use crate::sys::socket::{self, DATAGRAM};
+use crate::util::arena::Arena;
+
+/// Room for an answer: the kernel gives up at a page (unix_diag_get_exact, net/unix/diag.c).
+const ANSWER: usize = 8192;
+/// What is asked for: name, file, other end, waiting connections, queue lengths. Without waiting
+/// connections where their list is too long.
+const SHOW: u32 = 0x1f;
+const SHOW_WAITING: u32 = 8;
+
+/// What is told of a socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Facts<'a> {
+    /// Inode of the other end; zero if it is closed, or was not accepted yet.
+    pub(super) peer: Option<u32>,
+    /// Inode of the file that is its name.
+    pub(super) file: Option<u32>,
+    /// Shut down for: 1 reading, 2 writing.
+    pub(super) shut: u32,
+    /// Of a listening socket: connections that wait, and that may.
+    pub(super) waiting: u32,
+    pub(super) backlog: u32,
+    /// Inodes of their other ends, in their order, four bytes each.
+    pub(super) ends: &'a [u8],
+}
+
+/// A way to ask.
+#[derive(Debug)]
+pub(super) struct Diag {
+    socket: Option<Fd>,
+    arena: Arena,
+}
+
+impl Diag {
+    pub(super) fn new() -> Result<Self> {
+        const AF_NETLINK: u32 = 16;
+        const NETLINK_SOCK_DIAG: u32 = 4;
+        Ok(Self {
+            // Filters of containers may not allow it.
+            socket: socket::open(AF_NETLINK, DATAGRAM, NETLINK_SOCK_DIAG).ok(),
+            arena: Arena::new(1 << 30)?,
+        })
+    }
+
+    /// Asks; `None` if nobody answers.
+    pub(super) fn unix(&self, ino: u32) -> Result<Option<Facts<'_>>> {
+        let answer = self.arena.bytes(ANSWER, 8)?;
+        let Some(socket) = &self.socket else {
+            return Ok(None);
+        };
+        let mut got = 0;
+        for show in [SHOW, SHOW & !SHOW_WAITING] {
+            // `struct nlmsghdr`: length, type, flags (NLM_F_REQUEST), sequence, port; then
+            // `struct unix_diag_req`: family, protocol, states, inode, show, cookie (any).
+            let request = [
+                40,
+                1 << 16 | 20,
+                0,
+                0,
+                1,
+                u32::MAX,
+                ino,
+                show,
+                u32::MAX,
+                u32::MAX,
+            ];
+            let mut bytes = [0; 40];
+            for (to, word) in bytes.chunks_exact_mut(4).zip(request) {
+                to.copy_from_slice(&word.to_le_bytes());
+            }
+            let what = format_args!("cannot ask for sockets' other ends");
+            socket::send(socket.number(), &bytes, &[], &[], 0).or_fail(what)?;
+            got = socket::receive(socket.number(), answer, &mut [], 0)
+                .or_fail(what)?
+                .len;
+            // Anything else is an error: the socket is unknown, or the answer too long.
+            if word(answer, 4) & 0xffff == 20 {
+                return Ok(Some(facts(answer.get(32..got).unwrap_or(&[]))));
+            }
+        }
+        let _ = got;
+        Ok(None)
+    }
+}
+
+/// The four bytes at an offset, as a number.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    let four = bytes.get(at..).and_then(|rest| rest.first_chunk());
+    u32::from_le_bytes(four.copied().unwrap_or_default())
+}
+
+/// Reads attributes: length with these four bytes, type, value, each aligned to four.
+fn facts(mut rest: &[u8]) -> Facts<'_> {
+    let mut facts = Facts::default();
+    while rest.len() >= 4 {
+        let head = word(rest, 0);
+        let len = (head & 0xffff).max(4) as usize;
+        let value = rest.get(4..len).unwrap_or(&[]);
+        match head >> 16 {
+            1 => facts.file = Some(word(value, 0)),
+            2 => facts.peer = Some(word(value, 0)),
+            3 => facts.ends = value,
+            4 => (facts.waiting, facts.backlog) = (word(value, 0), word(value, 4)),
+            6 => facts.shut = u32::from(value.first().copied().unwrap_or(0)),
+            _ => {}
+        }
+        rest = rest.get(len.next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    facts
+}

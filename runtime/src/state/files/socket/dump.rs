@@ -1,0 +1,173 @@
+//! What sockets are, and which of them belong together.
+
+use ckpt_format::limits;
+use ckpt_format::record::{file_kind, socket_state};
+use ckpt_format::toc::kind;
+
+use super::super::collect::Collector;
+use super::super::kinds::{refuse_socket, refused};
+use super::diag::Diag;
+use super::queue::Queues;
+use super::{Encoded, Sock, options, unix};
+use crate::error::Result;
+use crate::image::output::Output;
+use crate::sys::socket::{self, About, Name};
+use crate::util::list::List;
+
+/// A connection that a listening socket has not taken yet.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    /// Inode of the end that connected.
+    pub(super) end: u32,
+    /// The listening socket's file.
+    pub(super) listener: u32,
+    /// How many come before it.
+    pub(super) place: u32,
+}
+
+#[expect(unsafe_code, reason = "vouches for a record of integers")]
+// SAFETY: a record of integers.
+unsafe impl crate::util::arena::Plain for Waiting {}
+
+/// All sockets of the process.
+#[derive(Debug)]
+pub(in super::super) struct Sockets {
+    all: List<Sock>,
+    options: Encoded,
+    queues: Queues,
+}
+
+impl Sockets {
+    pub(in super::super) fn new() -> Self {
+        Self {
+            all: List::new(limits::DESCRIPTORS as usize),
+            options: Encoded::new(1 << 30),
+            queues: Queues::new(),
+        }
+    }
+
+    /// Looks at all sockets that were found, and at those that are under way in their queues.
+    #[inline(never)]
+    pub(in super::super) fn collect(&mut self, collector: &mut Collector) -> Result<()> {
+        let mut waiting = List::new(limits::DESCRIPTORS as usize);
+        let mut diag = None;
+        let mut number = 0;
+        while let Some(known) = collector.file(number) {
+            if known.kind == file_kind::SOCKET {
+                let diag = match &diag {
+                    Some(diag) => diag,
+                    None => &*diag.insert(Diag::new()?),
+                };
+                let sock = look(
+                    number as u32,
+                    known.fd,
+                    known.ino as u32,
+                    diag,
+                    &mut waiting,
+                )?;
+                options::collect(&sock, &mut self.options)?;
+                let queued = if unix::may_have_messages(&sock) {
+                    self.queues.read(collector, &sock)?
+                } else {
+                    0
+                };
+                collector.measured(number, queued);
+                self.all.push(sock)?;
+            }
+            number += 1;
+        }
+        self.join(waiting.as_slice())?;
+        self.queues.check_senders(self.all.as_slice())
+    }
+
+    /// Finds other ends.
+    fn join(&mut self, waiting: &[Waiting]) -> Result<()> {
+        for wait in waiting {
+            let found = self
+                .all
+                .as_mut_slice()
+                .iter_mut()
+                .find(|sock| sock.ino == wait.end);
+            match found {
+                Some(sock) => {
+                    sock.set_peer(socket_state::WAITING, Some(wait.listener));
+                    sock.backlog = wait.place;
+                }
+                None => return Err(self.foreign(wait)),
+            }
+        }
+        for n in 0..self.all.as_slice().len() {
+            let Some(sock) = self.all.as_slice().get(n) else {
+                break;
+            };
+            let joined = unix::join(sock, self.all.as_slice())?;
+            if let Some(slot) = self.all.as_mut_slice().get_mut(n) {
+                *slot = joined;
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn foreign(&self, wait: &Waiting) -> crate::error::Error {
+        let listener = self
+            .all
+            .as_slice()
+            .iter()
+            .find(|sock| sock.file == wait.listener);
+        let (fd, name) = listener.map_or((-1, Name::NONE), |sock| (sock.fd, sock.local));
+        let shown = unix::Shown(&name);
+        refused(
+            fd,
+            format_args!(
+                "listening Unix socket{shown}, at which another process's connection waits"
+            ),
+        )
+    }
+
+    /// Writes the sections.
+    pub(in super::super) fn write(&self, out: &mut Output<'_>) -> Result<()> {
+        let mut records = Encoded::new(size_of_val(self.all.as_slice()));
+        for sock in self.all.as_slice() {
+            let record = sock.record();
+            records.push(&record, record.local.len() + record.remote.len())?;
+        }
+        out.section(kind::SOCKETS, records.len(), |w| {
+            records.put(w);
+        })?;
+        out.section(kind::SOCKET_OPTIONS, self.options.len(), |w| {
+            self.options.put(w);
+        })?;
+        self.queues.write(out)
+    }
+
+    /// Puts what is in the queues among the image's pages.
+    pub(in super::super) fn write_contents(&self, out: &mut Output<'_>) -> Result<()> {
+        self.queues.write_contents(out)
+    }
+}
+
+/// What a socket is by itself.
+fn look(file: u32, fd: i32, ino: u32, diag: &Diag, waiting: &mut List<Waiting>) -> Result<Sock> {
+    let ask = |about| socket::ask(fd, about).unwrap_or(u32::MAX);
+    let sock = Sock {
+        file,
+        fd,
+        family: ask(About::Family),
+        kind: ask(About::Type),
+        protocol: ask(About::Protocol),
+        ino,
+        local: named(socket::name(fd, false)),
+        remote: named(socket::name(fd, true)),
+        ..Sock::NONE
+    };
+    match sock.family {
+        ckpt_format::record::family::UNIX => unix::look(sock, diag, waiting),
+        _ => Err(refuse_socket(fd)),
+    }
+}
+
+/// An address that is one.
+fn named(name: crate::sys::SysResult<Name>) -> Name {
+    name.ok().filter(Name::is_some).unwrap_or(Name::NONE)
+}

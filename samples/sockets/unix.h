@@ -1,0 +1,96 @@
+// What the samples of Unix sockets have in common.
+#ifndef SOCKETS_UNIX_H
+#define SOCKETS_UNIX_H
+
+#include "../lib/sample.h"
+#include <poll.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+// A name: "@..." is abstract.
+static inline socklen_t name_of(struct sockaddr_un *name, const char *text) {
+    memset(name, 0, sizeof *name);
+    name->sun_family = AF_UNIX;
+    strncpy(name->sun_path, text, sizeof name->sun_path - 1);
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(text));
+    if (text[0] == '@') {
+        name->sun_path[0] = 0;
+        return length;
+    }
+    return length + 1;
+}
+
+// A name that no other process has: abstract ones belong to the whole machine.
+static inline const char *own_name(const char *kind, const char *base) {
+    static char text[4][64];
+    static int next;
+    char *here = text[next++ % 4];
+    if (strcmp(kind, "abstract") == 0)
+        snprintf(here, sizeof text[0], "@ckpt-%s-%d", base, (int)getpid());
+    else
+        snprintf(here, sizeof text[0], "%s", base);
+    return here;
+}
+
+static inline int bound(int type, const char *text) {
+    struct sockaddr_un name;
+    socklen_t length = name_of(&name, text);
+    int fd = socket(AF_UNIX, type, 0);
+    expect(fd >= 0 && bind(fd, (struct sockaddr *)&name, length) == 0, "bind to %s", text);
+    return fd;
+}
+
+static inline void connect_to(int fd, const char *text) {
+    struct sockaddr_un name;
+    socklen_t length = name_of(&name, text);
+    expect(connect(fd, (struct sockaddr *)&name, length) == 0, "connect to %s", text);
+}
+
+// Is the name of this end, or of the other, that text? Empty text for no name.
+static inline int has_name(int fd, int other_end, const char *text) {
+    struct sockaddr_un name, wanted;
+    socklen_t length = sizeof name;
+    memset(&name, 0, sizeof name);
+    if ((other_end ? getpeername : getsockname)(fd, (struct sockaddr *)&name, &length) != 0)
+        return 0;
+    if (!text[0])
+        return length == sizeof(sa_family_t);
+    socklen_t expected = name_of(&wanted, text);
+    return length == expected && memcmp(&name, &wanted, length) == 0;
+}
+
+static inline int option_of(int fd, int level, int option) {
+    int value = -1;
+    socklen_t length = sizeof value;
+    return getsockopt(fd, level, option, &value, &length) == 0 ? value : -1;
+}
+
+static inline void set_option(int fd, int level, int option, int value) {
+    expect(setsockopt(fd, level, option, &value, sizeof value) == 0, "option %d = %d", option, value);
+}
+
+// Does exactly this text wait in the socket, and nothing behind it?
+static inline int reads(int fd, const char *text) {
+    char buffer[4096];
+    ssize_t got = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
+    return got == (ssize_t)strlen(text) && memcmp(buffer, text, (size_t)got) == 0;
+}
+
+static inline int is_empty(int fd) {
+    char byte;
+    return recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN;
+}
+
+static inline int says(int fd, const char *text) {
+    return send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)strlen(text);
+}
+
+static inline short events_of(int fd) {
+    struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
+    expect(poll(&one, 1, 0) >= 0, "poll");
+    return one.revents;
+}
+
+#endif
