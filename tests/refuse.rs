@@ -81,6 +81,34 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     ("refuse/tasks", "child", &["child"]),
     (
+        "refuse/ipc",
+        "shm",
+        &["mapping ", ": system v shared memory /sysv00000000"],
+    ),
+    (
+        "refuse/ipc",
+        "queue",
+        &["descriptor 7: message queue /ckpt-sample-"],
+    ),
+    (
+        "refuse/ipc",
+        "taken",
+        &["semaphore 1 of system v set ", "(sem_undo): not carried"],
+    ),
+    (
+        "refuse/ipc",
+        "given",
+        &["semaphore 1 of system v set ", "(sem_undo): not carried"],
+    ),
+    (
+        "refuse/ipc",
+        "unlinked",
+        &[
+            "shared mapping of deleted file /dev/shm/",
+            "which is open too",
+        ],
+    ),
+    (
         "refuse/whole",
         "seccomp",
         &["seccomp filter of the program's own"],

@@ -13,8 +13,9 @@ use ckpt_tests::{
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const DIRECTORIES: [&str; 10] = [
+const DIRECTORIES: [&str; 11] = [
     "memory", "signals", "files", "sockets", "time", "fpu", "process", "lang", "threads", "events",
+    "ipc",
 ];
 const INPUT: &str = "input line 1\ninput line 2\ninput line 3\n";
 

@@ -11,7 +11,7 @@ use crate::image::name;
 use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::{
-    attributes, children, files, job, machine, memory, mm, rseq, signals, thread, timers,
+    attributes, children, files, ipc, job, machine, memory, mm, rseq, signals, thread, timers,
     unsupported, vdso,
 };
 use crate::sys::{fs, process};
@@ -33,6 +33,7 @@ pub fn take(order: &Order) -> Result<PathText> {
     children::refuse()?;
     timers::refuse_posix()?;
     unsupported::refuse(&others)?;
+    ipc::undo::refuse()?;
     let sequence = config::with(|c| {
         c.sequence += 1;
         c.sequence

@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod children;
 pub mod files;
 pub mod golang;
+pub mod ipc;
 pub mod job;
 pub mod machine;
 pub mod memory;

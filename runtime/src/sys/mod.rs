@@ -6,6 +6,7 @@
 
 pub mod fs;
 pub mod handover;
+pub mod ipc;
 pub mod mm;
 pub mod namespace;
 pub mod process;

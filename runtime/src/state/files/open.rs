@@ -159,8 +159,11 @@ fn open_named(fd: u32, file: &File<'_>) -> Result<Fd> {
     // may do something.
     let there = fs::stat(path.as_c()).map_err(|e| cannot_open(fd, file.path, e))?;
     check(fd, file, &there)?;
-    let flags = (file.flags & !ACT & !fs::O_NOFOLLOW) | fs::O_NOCTTY;
-    let opened = fs::open(path.as_c(), flags, 0).map_err(|e| cannot_open(fd, file.path, e))?;
+    let flags = (file.flags & !ACT) | fs::O_NOCTTY;
+    // The path of /proc leads through no link, but a link may have come where the file was.
+    let opened = fs::open(path.as_c(), flags, 0)
+        .or_else(|_| fs::open(path.as_c(), flags & !fs::O_NOFOLLOW, 0))
+        .map_err(|e| cannot_open(fd, file.path, e))?;
     let stat = fs::stat_fd(opened.number()).map_err(|e| cannot_open(fd, file.path, e))?;
     check(fd, file, &stat)?;
     Ok(opened)

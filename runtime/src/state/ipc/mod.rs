@@ -1,0 +1,3 @@
+//! Interprocess communication that is neither a descriptor nor a mapping.
+
+pub mod undo;
