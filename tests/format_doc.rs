@@ -12,7 +12,7 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Attributes, Content, Descriptor, File, Guard, Job, Lock, Machine, Message, Mm, Packet,
-    Pending, Program, Right, Run, Socket, SocketOption, Thread, Timers, Vdso, Vma, Watch,
+    Pending, Program, Right, Run, Socket, SocketOption, Thread, TimerFd, Timers, Vdso, Vma, Watch,
     file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
@@ -48,6 +48,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Packet>("packet", kind::PACKETS, true),
         of::<Watch>("watch", kind::WATCHES, true),
         of::<Job>("job", kind::JOB, false),
+        of::<TimerFd>("timerfd", kind::TIMERFDS, true),
         of::<Socket<'_>>("socket", kind::SOCKETS, true),
         of::<SocketOption<'_>>("socket option", kind::SOCKET_OPTIONS, true),
         of::<Message<'_>>("message", kind::MESSAGES, true),
@@ -346,6 +347,7 @@ fn sections() -> Vec<Section> {
         list::<Packet>(kind::PACKETS, &[]),
         list::<Watch>(kind::WATCHES, &[]),
         one(kind::JOB, &job()),
+        list::<TimerFd>(kind::TIMERFDS, &[]),
         list::<Socket<'_>>(kind::SOCKETS, &[]),
         list::<SocketOption<'_>>(kind::SOCKET_OPTIONS, &[]),
         list::<Message<'_>>(kind::MESSAGES, &[]),
@@ -751,6 +753,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::PACKETS => again::<Packet>(parts, kind, true),
             kind::WATCHES => again::<Watch>(parts, kind, true),
             kind::JOB => again::<Job>(parts, kind, false),
+            kind::TIMERFDS => again::<TimerFd>(parts, kind, true),
             kind::SOCKETS => again::<Socket<'_>>(parts, kind, true),
             kind::SOCKET_OPTIONS => again::<SocketOption<'_>>(parts, kind, true),
             kind::MESSAGES => again::<Message<'_>>(parts, kind, true),

@@ -60,20 +60,33 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
-        "timerfd",
-        &["descriptor 7: ", "timerfd"],
-    ),
-    (
-        "refuse/descriptors",
-        "signalfd",
-        &["descriptor 7: ", "signalfd"],
+        "timerfd_cancelled",
+        &["descriptor 7: timer that a change of the clock has cancelled: not carried"],
     ),
     (
         "refuse/descriptors",
         "inotify",
         &["descriptor 7: ", "inotify"],
     ),
-    ("refuse/descriptors", "pidfd", &["descriptor 7: ", "pidfd"]),
+    (
+        "refuse/descriptors",
+        "pidfd",
+        &[
+            "descriptor 7: pidfd of process ",
+            " (refuse-",
+            "): not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
+        "pidfd_ended",
+        &["descriptor 7: pidfd of a process that has ended: not carried"],
+    ),
+    (
+        "refuse/descriptors",
+        "pidfd_thread",
+        &["descriptor 7: pidfd of thread ", ": not carried"],
+    ),
     (
         "refuse/descriptors",
         "userfault",

@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 
 int main(int argc, char **argv) {
     sample_start(argc, argv);
@@ -30,6 +31,9 @@ int main(int argc, char **argv) {
         expect(epoll_ctl(epoll, EPOLL_CTL_ADD, counters[i], &event) == 0, "epoll");
     int copy = dup(file);
     expect(copy > file, "dup");
+    int clock = timerfd_create(CLOCK_MONOTONIC, 0);
+    struct itimerspec later = {.it_value = {1000, 0}, .it_interval = {7, 0}};
+    expect(timerfd_settime(clock, 0, &later, NULL) == 0, "timerfd");
     make_file("gone", block, 3 * PAGE);
     int gone = open("gone", O_RDONLY);
     expect(gone >= 0 && unlink("gone") == 0, "deleted file");

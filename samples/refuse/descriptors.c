@@ -1,13 +1,15 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo lease unix_pair unix_listening tcp udp epoll timerfd signalfd inotify pidfd userfault
+//#Variants: pipe fifo lease unix_pair unix_listening tcp udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
+//#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
@@ -47,6 +49,14 @@ static int watch_what_is_elsewhere(void) {
     expect(waitpid(child, NULL, 0) == child, "wait");
     close(counter);
     return epoll;
+}
+
+static volatile pid_t second;
+static void *sleep_on(void *unused) {
+    second = (pid_t)syscall(SYS_gettid);
+    while (1)
+        pause();
+    return unused;
 }
 
 static int make(const char *kind) {
@@ -96,18 +106,34 @@ static int make(const char *kind) {
         return socket(AF_INET, SOCK_DGRAM, 0);
     if (strcmp(kind, "epoll") == 0)
         return watch_what_is_elsewhere();
-    if (strcmp(kind, "timerfd") == 0)
-        return timerfd_create(CLOCK_MONOTONIC, 0);
-    if (strcmp(kind, "signalfd") == 0) {
-        sigset_t set;
-        sigemptyset(&set);
-        sigaddset(&set, SIGHUP);
-        return signalfd(-1, &set, 0);
+    if (strcmp(kind, "timerfd_cancelled") == 0) {
+        // As a change of the clock leaves it: it has ticked and still runs. Setting the clock is not ours to do.
+        int fd = timerfd_create(CLOCK_REALTIME, 0);
+        struct itimerspec far = {.it_value = {1L << 33, 0}};
+        uint64_t one = 1;
+        expect(timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &far, NULL) == 0, "timerfd");
+        expect(ioctl(fd, 0x40085400 /* TFD_IOC_SET_TICKS */, &one) == 0, "ticks");
+        return fd;
     }
     if (strcmp(kind, "inotify") == 0)
         return inotify_init1(0);
     if (strcmp(kind, "pidfd") == 0)
-        return (int)syscall(434 /* pidfd_open */, getpid(), 0);
+        return (int)syscall(434 /* pidfd_open */, getppid(), 0);
+    if (strcmp(kind, "pidfd_ended") == 0) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(0);
+        int fd = (int)syscall(434, child, 0);
+        expect(waitpid(child, NULL, 0) == child, "wait");
+        return fd;
+    }
+    if (strcmp(kind, "pidfd_thread") == 0) {
+        pthread_t thread;
+        expect(pthread_create(&thread, NULL, sleep_on, NULL) == 0, "thread");
+        while (!second)
+            short_sleep();
+        return (int)syscall(434, second, O_EXCL /* PIDFD_THREAD */);
+    }
     if (strcmp(kind, "userfault") == 0)
         return (int)syscall(323 /* userfaultfd */, 1 /* UFFD_USER_MODE_ONLY */);
     FAIL("variant %s", kind);

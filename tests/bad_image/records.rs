@@ -4,7 +4,7 @@ use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{
     Action, Attributes, Descriptor, File, Job, Lock, Machine, Mm, Packet, Pending, Program, Thread,
-    Timers, Vdso, Watch, file_kind,
+    TimerFd, Timers, Vdso, Watch, file_kind,
 };
 use ckpt_format::toc::{self, kind};
 use ckpt_tests::image::{Parts, list, single};
@@ -15,7 +15,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 12] = [
+const LISTS: [(u32, u32); 13] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -28,6 +28,7 @@ const LISTS: [(u32, u32); 12] = [
     (kind::LOCKS, limits::LOCKS),
     (kind::PACKETS, limits::PACKETS),
     (kind::WATCHES, limits::WATCHES),
+    (kind::TIMERFDS, limits::DESCRIPTORS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {
@@ -389,8 +390,9 @@ fn open_files() -> Result<()> {
     let regular = all.iter().position(|f| f.kind == file_kind::REGULAR);
     let regular = regular.expect("a regular file");
     type Change = fn(&mut File<'_>);
-    let changes: [(&str, Change); 13] = [
-        ("kind", |f| f.kind = file_kind::KINDS),
+    let changes: [(&str, Change); 14] = [
+        ("kind", |f| f.kind = file_kind::LAST + 1),
+        ("kind of none", |f| f.kind = file_kind::EPOLL + 1),
         ("kind", |f| f.kind = u32::MAX),
         ("stream of a file", |f| f.stream = 1),
         ("stream", |f| {
@@ -530,5 +532,28 @@ fn packets() -> Result<()> {
     cases.refused("far beyond", &with(&|p| p[1].at = u64::MAX), what);
     cases.refused("overlapping", &with(&|p| p[1].at -= 1), what);
     cases.refused("out of order", &with(&|p| p.swap(0, 1)), what);
+    cases.end()
+}
+
+#[test]
+fn timers_with_descriptors() -> Result<()> {
+    let mut cases = Cases::new("timerfds")?;
+    let parts = cases.parts();
+    let with = |change: &dyn Fn(&mut Vec<TimerFd>)| {
+        parts.with(kind::TIMERFDS, |b| list(b, change)).build()
+    };
+    let what = "impossible value: timer of a descriptor";
+    cases.refused("another file", &with(&|t| t[0].file -= 1), what);
+    cases.refused("one too many", &with(&|t| t.push(t[0])), what);
+    cases.refused("none", &with(&Vec::clear), what);
+    cases.refused("clock", &with(&|t| t[0].clock = 2), what);
+    cases.refused("flags", &with(&|t| t[0].flags = 4), what);
+    cases.refused("seconds", &with(&|t| t[0].value[0] = 1 << 63), what);
+    cases.refused(
+        "nanoseconds",
+        &with(&|t| t[0].value[1] = 1_000_000_000),
+        what,
+    );
+    cases.refused("interval", &with(&|t| t[0].interval[1] = u64::MAX), what);
     cases.end()
 }

@@ -67,6 +67,19 @@ const FILES: [&str; 8] = [
     "personality",
 ];
 
+/// Lines of `/proc/PID/fdinfo/N` that must stay.
+const DESCRIPTOR: [&str; 9] = [
+    "eventfd-count:",
+    "eventfd-semaphore:",
+    "pos:",
+    "flags:",
+    "clockid:",
+    "settime flags:",
+    "it_interval:",
+    "sigmask:",
+    "inotify ",
+];
+
 /// One look.
 pub fn look(pid: u32) -> Result<State> {
     let mut state = State::new();
@@ -131,11 +144,7 @@ fn descriptors(pid: u32) -> Result<String> {
         let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"))?;
         let kept: Vec<&str> = info
             .lines()
-            .filter(|line| {
-                ["pos:", "flags:", "eventfd-count:", "eventfd-semaphore:"]
-                    .iter()
-                    .any(|label| line.starts_with(label))
-            })
+            .filter(|line| DESCRIPTOR.iter().any(|label| line.starts_with(label)))
             .collect();
         // In the order of the kernel's own addresses, with an inode at the end.
         let mut watched: Vec<&str> = info

@@ -73,6 +73,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::SocketOption<'_>>(kind::SOCKET_OPTIONS, limits::OPTIONS)?;
         self.decodes::<record::Message<'_>>(kind::MESSAGES, limits::MESSAGES)?;
         self.decodes::<record::Right>(kind::RIGHTS, limits::DESCRIPTORS)?;
+        self.decodes::<record::TimerFd>(kind::TIMERFDS, limits::DESCRIPTORS)?;
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
@@ -94,6 +95,7 @@ impl<'a> Sections<'a> {
         self.packets()?;
         self.watches(files)?;
         self.sockets(files)?;
+        self.timers()?;
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
             return Err(DecodeError::Value("length of the pages section"));
@@ -332,6 +334,24 @@ impl<'a> Sections<'a> {
             option.check(files)?;
         }
         Ok(())
+    }
+
+    /// Every timer's open file has its record, in the order of the files.
+    fn timers(&self) -> Checked {
+        let mut timers = self.known::<record::TimerFd>(kind::TIMERFDS);
+        for (number, file) in (0..).zip(self.known::<record::File<'_>>(kind::FILES)) {
+            if file.kind == record::file_kind::TIMERFD {
+                match timers.next() {
+                    Some(timer) if timer.file == number => timer.check()?,
+                    _ => return Err(DecodeError::Value("timer of a descriptor")),
+                }
+            }
+        }
+        if timers.left() == 0 {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("timer of a descriptor"))
+        }
     }
 
     fn threads(&self) -> Checked {

@@ -53,6 +53,8 @@ pub mod kind {
     pub const WATCHES: u32 = 23;
     /// Process group, session and terminal.
     pub const JOB: u32 = 26;
+    /// Timers with descriptors.
+    pub const TIMERFDS: u32 = 29;
     /// Sockets.
     pub const SOCKETS: u32 = 34;
     /// Options of sockets.
@@ -87,6 +89,7 @@ pub fn name(kind: u32) -> &'static str {
         kind::PACKETS => "packets",
         kind::WATCHES => "watches",
         kind::JOB => "job",
+        kind::TIMERFDS => "timerfds",
         kind::SOCKETS => "sockets",
         kind::SOCKET_OPTIONS => "socket options",
         kind::MESSAGES => "messages",
@@ -96,7 +99,7 @@ pub fn name(kind: u32) -> &'static str {
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 24] = [
+pub const ALL: [u32; 25] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -117,6 +120,7 @@ pub const ALL: [u32; 24] = [
     kind::PACKETS,
     kind::WATCHES,
     kind::JOB,
+    kind::TIMERFDS,
     kind::SOCKETS,
     kind::SOCKET_OPTIONS,
     kind::MESSAGES,

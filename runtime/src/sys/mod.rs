@@ -13,6 +13,7 @@ pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod thread;
+pub mod timer;
 
 use core::fmt;
 

@@ -207,3 +207,9 @@ pub fn has_descriptor_table() -> bool {
     // SAFETY: function 0 reads the table; the kernel writes within `entry`.
     unsafe { call!(__NR_modify_ldt, 0, entry.as_mut_ptr(), entry.len()) }.is_ok_and(|n| n > 0)
 }
+
+/// pidfd_open(2), close-on-exec.
+pub fn open(id: u32, flags: u32) -> SysResult<super::fs::Fd> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_pidfd_open, id, flags) }.map(|fd| super::fs::Fd::own(fd as i32))
+}

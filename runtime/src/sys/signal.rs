@@ -150,3 +150,11 @@ pub fn send_thread(pid: u32, tid: u32, signal: u32) -> SysResult<()> {
 pub fn ask_thread(pid: u32, tid: u32) -> SysResult<()> {
     send_thread(pid, tid, 0)
 }
+
+/// signalfd4(2), close-on-exec: a descriptor to read these signals from.
+pub fn descriptor(set: u64) -> SysResult<super::fs::Fd> {
+    let set = core::ptr::from_ref(&set);
+    // SAFETY: the kernel reads the set.
+    let fd = unsafe { call!(__NR_signalfd4, -1i32, set, SET, super::fs::O_CLOEXEC) }?;
+    Ok(super::fs::Fd::own(fd as i32))
+}

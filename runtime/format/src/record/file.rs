@@ -25,16 +25,27 @@ pub mod file_kind {
     pub const EVENTFD: u32 = 7;
     /// An epoll instance; what it watches is in the watches section.
     pub const EPOLL: u32 = 8;
-    /// One more than the last kind but sockets.
-    pub const KINDS: u32 = 9;
     /// A socket; the rest of it is in the section of sockets.
     pub const SOCKET: u32 = 16;
+    /// Signals to read, signalfd(2).
+    pub const SIGNALFD: u32 = 17;
+    /// The process itself, pidfd_open(2).
+    pub const PIDFD: u32 = 18;
+    /// A timer, timerfd_create(2).
+    pub const TIMERFD: u32 = 19;
+    /// The last of them; 9 to 15 are none.
+    pub const LAST: u32 = TIMERFD;
 }
 
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: they act when a file is opened and are not kept
 /// (do_dentry_open, fs/open.c), so F_GETFL never shows them. An image with one of them would
 /// change files when it is restored.
 const ONCE: u32 = 0o1700;
+const O_EXCL: u32 = 0o200;
+
+fn is_kind(kind: u32) -> bool {
+    kind <= file_kind::EPOLL || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
+}
 
 record! {
     /// An open file description: what dup'ed descriptors share. Its number is its place.
@@ -57,7 +68,7 @@ record! {
         /// Device number of a device file, as `st_rdev`.
         rdev: u64,
         /// Size, bytes; of a pipe, bytes that fit into it; of an eventfd, its value; of a socket, as
-        /// `pos`.
+        /// `pos`; of a signalfd, the signals, one a bit.
         size: u64,
         /// Signal-driven I/O: owner as F_GETOWN gives it.
         owner: i32,
@@ -75,9 +86,15 @@ impl File<'_> {
     /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
-        let known = (self.kind < file_kind::KINDS || self.kind == file_kind::SOCKET)
+        // There it tells that it means a thread.
+        let once = if self.kind == file_kind::PIDFD {
+            ONCE & !O_EXCL
+        } else {
+            ONCE
+        };
+        let known = is_kind(self.kind)
             && self.stream < if stream { limits::DESCRIPTORS } else { 1 }
-            && self.flags & ONCE == 0
+            && self.flags & once == 0
             && (0..=64).contains(&self.owner_signal);
         let path = self.path.len() <= limits::PATH
             && !self.path.contains(&0)
@@ -263,5 +280,37 @@ impl Content {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pages == 0
+    }
+}
+
+record! {
+    /// A timer with a descriptor, as fdinfo of /proc tells of it.
+    TimerFd {
+        /// Place of its open file in the files section.
+        file: u32,
+        /// Which clock, as timerfd_create(2) takes it.
+        clock: u32,
+        /// How it was set, as timerfd_settime(2) takes it: 1 TFD_TIMER_ABSTIME, 2
+        /// TFD_TIMER_CANCEL_ON_SET.
+        flags: u32,
+        /// How often it has fired since it was read.
+        ticks: u64,
+        /// Interval: seconds and nanoseconds.
+        interval: [u64; 2],
+        /// When it fires next, seconds and nanoseconds: from now, or by its clock if it is
+        /// absolute; zero if it does not.
+        value: [u64; 2],
+    }
+}
+
+impl TimerFd {
+    /// Checks what the kernel would.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        let clock = [0, 1, 7, 8, 9].contains(&self.clock);
+        if clock && self.flags <= 3 && super::is_time(self.interval) && super::is_time(self.value) {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("timer of a descriptor"))
+        }
     }
 }

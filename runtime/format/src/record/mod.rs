@@ -12,7 +12,7 @@ mod socket;
 mod thread;
 
 pub use attributes::{Attributes, LIMITS};
-pub use file::{Content, Descriptor, File, Lock, Packet, Watch, file_kind, lock_kind};
+pub use file::{Content, Descriptor, File, Lock, Packet, TimerFd, Watch, file_kind, lock_kind};
 pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
@@ -183,4 +183,9 @@ impl<'a, T: Field<'a>> Iterator for Known<'a, T> {
 /// A page-aligned address or length.
 pub(crate) fn page_aligned(n: u64) -> bool {
     n.is_multiple_of(u64::from(crate::header::PAGE_SIZE))
+}
+
+/// Seconds and nanoseconds that the kernel takes for a time (timespec64_valid, linux/time64.h).
+fn is_time([seconds, nanoseconds]: [u64; 2]) -> bool {
+    seconds <= i64::MAX.cast_unsigned() && nanoseconds < 1_000_000_000
 }

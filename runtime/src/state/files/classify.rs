@@ -3,6 +3,7 @@
 use ckpt_format::record::file_kind;
 
 use super::kinds::{refuse, refused, special};
+use super::pidfd;
 use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use super::{epoll, eventfd};
@@ -118,10 +119,25 @@ impl Seen<'_> {
                 Ok(Fate::new(file_kind::DIRECTORY, own_proc(link).as_bytes()))
             }
             S_IFCHR => self.device(link),
-            0 if link == eventfd::LINK => Ok(Fate::new(file_kind::EVENTFD, link)),
-            0 if link == epoll::LINK => Ok(Fate::new(file_kind::EPOLL, link)),
+            0 => self.anonymous(link),
             _ => Err(refuse(self.fd, &self.stat, self.link)),
         }
+    }
+
+    /// What has no file at all.
+    fn anonymous(&self, link: &[u8]) -> Result<Fate> {
+        let kind = match after(link, b"anon_inode:") {
+            _ if link == eventfd::LINK => file_kind::EVENTFD,
+            _ if link == epoll::LINK => file_kind::EPOLL,
+            Some(b"[timerfd]") => file_kind::TIMERFD,
+            Some(b"[signalfd]") => file_kind::SIGNALFD,
+            Some(b"[pidfd]") => {
+                pidfd::look(self.fd, self.flags)?;
+                file_kind::PIDFD
+            }
+            _ => return Err(refuse(self.fd, &self.stat, self.link)),
+        };
+        Ok(Fate::new(kind, link))
     }
 
     /// Without /proc: what can be told nevertheless.

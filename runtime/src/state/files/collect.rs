@@ -8,7 +8,7 @@ use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
 use super::socket::Sockets;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
-use super::{epoll, eventfd, locks, pipe, stream};
+use super::{epoll, eventfd, locks, pipe, signalfd, stream, timerfd};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -164,6 +164,9 @@ impl Collector {
             return Err(refuse(fd, &stat, link));
         }
         let number = self.add(&seen, &fate)?;
+        if fate.kind == file_kind::TIMERFD {
+            timerfd::collect(&mut self.files.book, fd, number)?;
+        }
         if self.has_proc {
             locks::collect(&mut self.files.book, fd, number)?;
         }
@@ -195,6 +198,7 @@ impl Collector {
             file_kind::PATH => (0, stat.st_size as u64),
             file_kind::PIPE => pipe::measure(fd)?,
             file_kind::EVENTFD => eventfd::measure(fd)?,
+            file_kind::SIGNALFD => (0, signalfd::mask(fd)?),
             _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),
         };
         let record = File {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::error::{Context, Result, fail};
 use crate::sys::fs;
-use crate::util::text::{Text, find_last, split};
+use crate::util::text::{Text, decimal, find_last, labelled, split};
 
 /// Gives `take` every line.
 #[inline(never)]
@@ -35,4 +35,18 @@ pub(super) fn lines(
         buffer.copy_within(whole..filled, 0);
         filled -= whole;
     }
+}
+
+/// The beginning of its file under fdinfo.
+pub(super) fn read(fd: i32, to: &mut [u8]) -> Result<&[u8]> {
+    let name = Text::<40>::format(format_args!("/proc/thread-self/fdinfo/{fd}"));
+    let got = fs::open(name.as_c(), fs::O_RDONLY, 0)
+        .and_then(|file| fs::read(file.number(), to))
+        .or_fail(format_args!("cannot tell the state of descriptor {fd}"))?;
+    Ok(to.get(..got).unwrap_or(&[]))
+}
+
+/// The number after a label.
+pub(super) fn number(text: &[u8], label: &[u8]) -> Option<u64> {
+    labelled(text, label).and_then(decimal).map(|(n, _)| n)
 }

@@ -5,7 +5,7 @@
 )]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Descriptor, File, Lock, Packet, Watch};
+use ckpt_format::record::{Descriptor, File, Lock, Packet, TimerFd, Watch};
 
 use crate::error::Result;
 use crate::util::arena::Plain;
@@ -43,6 +43,7 @@ pub(super) struct Book {
     locks: List<Lock>,
     packets: List<Packet>,
     watches: List<Watch>,
+    timers: List<TimerFd>,
 }
 
 impl Book {
@@ -56,6 +57,7 @@ impl Book {
             locks: List::new(limits::LOCKS as usize),
             packets: List::new(limits::PACKETS as usize),
             watches: List::new(limits::WATCHES as usize),
+            timers: List::new(most),
         }
     }
 
@@ -123,6 +125,14 @@ impl Book {
 
     pub(super) fn watches_mut(&mut self) -> &mut [Watch] {
         self.watches.as_mut_slice()
+    }
+
+    pub(super) fn add_timer(&mut self, timer: TimerFd) -> Result<()> {
+        self.timers.push(timer)
+    }
+
+    pub(super) fn timers(&self) -> &[TimerFd] {
+        self.timers.as_slice()
     }
 
     pub(super) fn files(&self) -> &[Known] {

@@ -13,10 +13,13 @@ mod locks;
 mod open;
 mod packets;
 mod parking;
+mod pidfd;
 mod pipe;
 mod remake;
+mod signalfd;
 mod socket;
 mod stream;
+mod timerfd;
 
 use ckpt_format::record::File;
 use ckpt_format::toc::kind;
@@ -102,6 +105,7 @@ impl Files {
         out.list(kind::LOCKS, self.book.locks())?;
         out.list(kind::PACKETS, self.book.packets())?;
         out.list(kind::WATCHES, self.book.watches())?;
+        out.list(kind::TIMERFDS, self.book.timers())?;
         self.sockets.write(out)
     }
 

@@ -8,7 +8,7 @@ use super::pipe::Pipes;
 use super::remake::Remade;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
-use super::{contents, epoll, eventfd, locks, socket, stream};
+use super::{contents, epoll, eventfd, locks, pidfd, signalfd, socket, stream, timerfd};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
@@ -51,7 +51,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     for (number, (file, place)) in image.files().zip(places.iter_mut()).enumerate() {
         // One without a descriptor is under way in a message.
         let fd = first.get(number).copied().unwrap_or(u32::MAX);
-        *place = opener.one(number, fd, &file)?;
+        *place = opener.one(image, number, fd, &file)?;
     }
     let (remade, pipes, sockets) = (&opener.remade, &opener.pipes, &opener.sockets);
     let place = |n| remade.place(n).or_else(|| pipes.place(n));
@@ -91,7 +91,7 @@ struct Opener<'a> {
 
 impl Opener<'_> {
     #[inline(never)]
-    fn one(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<i32> {
+    fn one(&mut self, image: &Image<'_>, number: usize, fd: u32, file: &File<'_>) -> Result<i32> {
         let opened = match file.kind {
             file_kind::STREAM => return self.stream(fd, file),
             file_kind::DELETED => self.remade.open(number, fd, file)?,
@@ -104,6 +104,9 @@ impl Opener<'_> {
             file_kind::PATH => open_path(fd, file)?,
             file_kind::EVENTFD => eventfd::open(fd, file)?,
             file_kind::EPOLL => epoll::open(fd, file)?,
+            file_kind::TIMERFD => timerfd::open(image, number as u32, fd, file)?,
+            file_kind::SIGNALFD => signalfd::open(fd, file)?,
+            file_kind::PIDFD => pidfd::open(fd, file)?,
             _ => open_named(fd, file)?,
         };
         if !fills_late(file) {
