@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 
@@ -34,6 +35,17 @@ int main(int argc, char **argv) {
     int clock = timerfd_create(CLOCK_MONOTONIC, 0);
     struct itimerspec later = {.it_value = {1000, 0}, .it_interval = {7, 0}};
     expect(timerfd_settime(clock, 0, &later, NULL) == 0, "timerfd");
+    int pair[2], size = 9000;
+    expect(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "sockets");
+    expect(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0, "option");
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.head), &clock, sizeof clock);
+    struct iovec word = {"word", 4};
+    struct msghdr message = {.msg_iov = &word, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    expect(sendmsg(pair[0], &message, 0) == 4, "message");
     make_file("gone", block, 3 * PAGE);
     int gone = open("gone", O_RDONLY);
     expect(gone >= 0 && unlink("gone") == 0, "deleted file");

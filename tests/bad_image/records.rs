@@ -15,7 +15,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 13] = [
+const LISTS: [(u32, u32); 17] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -29,6 +29,10 @@ const LISTS: [(u32, u32); 13] = [
     (kind::PACKETS, limits::PACKETS),
     (kind::WATCHES, limits::WATCHES),
     (kind::TIMERFDS, limits::DESCRIPTORS),
+    (kind::SOCKETS, limits::DESCRIPTORS),
+    (kind::SOCKET_OPTIONS, limits::OPTIONS),
+    (kind::MESSAGES, limits::MESSAGES),
+    (kind::RIGHTS, limits::DESCRIPTORS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {
