@@ -49,7 +49,7 @@ fn tools() -> Vec<Real> {
             file_name: "x264",
             program: |_| installed("/usr/bin/x264"),
             prepare: |scratch| {
-                scratch.write("film.y4m", film(30))?;
+                scratch.write("film.y4m", film(120))?;
                 Ok(())
             },
             args: &[
