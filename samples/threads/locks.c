@@ -159,6 +159,8 @@ static void *run(void *argument) {
         if (n < KINDS * PER_KIND) {
             lock_and_count(n / PER_KIND, id);
             mine++;
+            // Who has just unlocked would have the lock again and again: locks are not fair.
+            sched_yield();
         } else if ((n -= KINDS * PER_KIND) < CONDITIONS) {
             take_turn((unsigned long)n);
         } else if ((n -= CONDITIONS) < BARRIER) {
@@ -229,7 +231,7 @@ int main(int argc, char **argv) {
         seen[i] = done[i];
     double begin = monotonic();
     for (int i = 0; i < THREADS; i++)
-        while (done[i] < seen[i] + 3) {
+        while (done[i] == seen[i]) {
             expect(monotonic() < begin + 25, "thread %d stays at %lu", i, done[i]);
             short_sleep();
         }
