@@ -14,7 +14,7 @@ for fd in /proc/$$/fd/*; do
     if [ "$fd" -gt 2 ] && [ "$fd" -ne 255 ]; then eval "exec $fd>&-"; fi
 done
 
-dir=$(mktemp -d /tmp/ckpt-demo-XXXXXX)
+dir=$(mktemp -d)
 pid=
 clean_up() {
     [ -z "$pid" ] || kill -9 "$pid" 2>/dev/null || true
