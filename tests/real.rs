@@ -32,8 +32,11 @@ fn interruptions() -> usize {
         .unwrap_or(20)
 }
 
-/// A run with all its interruptions; undisturbed ones take some seconds.
-const LIMIT: Duration = Duration::from_secs(120);
+/// A run, and a slice of one; undisturbed ones take some seconds where the machine has nothing else to do.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Processor time that an undisturbed run has to take at least, so that all interruptions find it at work.
+const ENOUGH: Duration = Duration::from_secs(1);
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -55,6 +58,13 @@ struct Outcome {
     files: Vec<(String, Vec<u8>)>,
 }
 
+/// A program with a job of some size.
+struct Job<'a> {
+    real: &'a Real,
+    original: &'a Path,
+    size: u64,
+}
+
 /// A run of the program in a directory of its own.
 struct Run<'a> {
     real: &'a Real,
@@ -63,20 +73,21 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(real: &'a Real, patched: bool) -> Result<Self> {
+    fn new(job: &Job<'a>, patched: bool) -> Result<Self> {
+        let real = job.real;
         let scratch = Scratch::new(real.name)?;
-        (real.prepare)(&scratch).context("prepare")?;
+        (real.prepare)(&scratch, job.size).context("prepare")?;
+        let sized = |text: &str| text.replace("SIZE", &job.size.to_string());
         if !real.script.is_empty() {
-            scratch.write("script", real.script)?;
+            scratch.write("script", sized(real.script))?;
         }
-        let original = (real.program)(&scratch).context("find the program")?;
         // Under its own name: busybox and others look at it.
         let name = real.file_name;
         let program = scratch.join(name);
         if patched {
-            patch(&original, &program)?;
+            patch(job.original, &program)?;
         } else {
-            scratch.copy(&original, name)?;
+            scratch.copy(job.original, name)?;
         }
         let (seen, chroot) = if real.chroot {
             (
@@ -86,7 +97,12 @@ impl<'a> Run<'a> {
         } else {
             (program, None)
         };
-        let mut launch = Launch::new(&seen, real.args, scratch.path());
+        let mut launch = Launch::new(&seen, &[], scratch.path());
+        launch.args = real.args.iter().map(|arg| sized(arg)).collect();
+        if let (true, Some(last)) = (real.repeats_last, launch.args.last().cloned()) {
+            let times = usize::try_from(job.size)?;
+            launch.args.extend(vec![last; times.saturating_sub(1)]);
+        }
         launch.env.clear();
         launch.chroot = chroot;
         launch.streams.input = real.input.map(str::to_owned);
@@ -144,33 +160,54 @@ impl<'a> Run<'a> {
 }
 
 fn survives(real: &Real) -> Result<()> {
-    let plain = Run::new(real, false)?;
-    let mut process = plain.launch.start()?;
-    let (status, used) = wait_and_measure(&mut process)?;
-    let expected = plain.outcome(status);
-    ensure!(
-        status.code() == Some(0),
-        "the undisturbed run ended with {status}: {}",
-        process.complaint()
-    );
-    ensure!(
-        used > Duration::from_millis(500),
-        "the undisturbed run is over too soon: {used:?}"
-    );
-    drop(plain);
+    let workshop = Scratch::new(real.name)?;
+    let original = (real.program)(&workshop).context("find the program")?;
+    let mut job = Job {
+        real,
+        original: &original,
+        size: real.size,
+    };
+    let (expected, used) = undisturbed(&mut job)?;
 
     let mut random = Random::announced(real.name);
     // Processor time differs from run to run; should the program end before its last interruption,
     // it was in smaller slices that it should have been cut.
-    for shrink in [85, 50, 25] {
+    for shrink in [85, 50, 25, 10, 2] {
         let budget = used * shrink / 100;
-        let (outcome, count) = interrupted(real, budget, &mut random)?;
+        let (outcome, count) = interrupted(&job, budget, &mut random)?;
         compare(&expected, &outcome).with_context(|| format!("after {count} interruptions"))?;
         if count == interruptions() {
             return Ok(());
         }
     }
-    bail!("the program ended before its last interruption, three times over");
+    bail!("the program ended before its last interruption, whatever the slices");
+}
+
+/// What an undisturbed run leaves, and the processor time that it takes. The job grows until that is
+/// enough, whatever the machine.
+fn undisturbed(job: &mut Job<'_>) -> Result<(Outcome, Duration)> {
+    const TRIES: usize = 12;
+    for _ in 0..TRIES {
+        let run = Run::new(job, false)?;
+        let mut process = run.launch.start()?;
+        let (status, used) = wait_and_measure(&mut process)?;
+        let outcome = run.outcome(status);
+        ensure!(
+            status.code() == Some(0),
+            "the undisturbed run ended with {status}: {}",
+            process.complaint()
+        );
+        eprintln!("{}: size {} takes {used:?}", job.real.name, job.size);
+        if used >= ENOUGH {
+            return Ok((outcome, used));
+        }
+        // Half as much again as seems to be needed; in steps, since nobody knows what the start took.
+        let wanted = ENOUGH * 3 / 2;
+        let percent = wanted.as_millis() * 100 / used.as_millis().max(1);
+        let percent = u64::try_from(percent.min(800))?;
+        job.size = job.size * percent / 100 + 1;
+    }
+    bail!("size {} does not take {ENOUGH:?} either", job.size);
 }
 
 /// Waits for the end; gives the status and the processor time used.
@@ -202,8 +239,8 @@ fn slices(budget: Duration, random: &mut Random) -> Vec<Duration> {
 }
 
 /// A patched run with its interruptions; the outcome, and how many there were.
-fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Outcome, usize)> {
-    let run = Run::new(real, true)?;
+fn interrupted(job: &Job<'_>, budget: Duration, random: &mut Random) -> Result<(Outcome, usize)> {
+    let run = Run::new(job, true)?;
     let mut process = run.launch.start()?;
     let mut error_files = vec!["err".to_owned()];
     for (count, slice) in slices(budget, random).into_iter().enumerate() {
@@ -243,7 +280,7 @@ fn interrupted(real: &Real, budget: Duration, random: &mut Random) -> Result<(Ou
         fs::rename(&image, &kept)?;
         let mut launch = run.launch.restore(&run.seen(&kept));
         launch.streams.error = format!("restore-{count}.err");
-        if real.chroot {
+        if job.real.chroot {
             // Without /proc nobody knows the output file's name, so it is the restoring command's.
             launch.streams.output = "out".to_owned();
             launch.streams.append = true;

@@ -8,15 +8,13 @@ import (
 	"os"
 	"runtime"
 	"sort"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-const (
-	routines = 10000
-	rounds   = 12
-)
+const routines = 10000
 
 type node struct {
 	left, right *node
@@ -49,6 +47,10 @@ func spin(seed uint64, steps int) uint64 {
 }
 
 func main() {
+	rounds, err := strconv.Atoi(os.Args[1])
+	if err != nil {
+		panic(err)
+	}
 	var (
 		group   sync.WaitGroup
 		lock    sync.RWMutex

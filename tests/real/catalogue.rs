@@ -11,7 +11,7 @@ use crate::build;
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{Scratch, random_bytes, words};
 
-/// One program and one job for it that takes a second or some.
+/// One program and a job for it, which may be of any size.
 pub(crate) struct Real {
     /// Name of the test.
     pub(crate) name: &'static str,
@@ -19,10 +19,15 @@ pub(crate) struct Real {
     pub(crate) file_name: &'static str,
     /// Where the original is, or how to make it.
     pub(crate) program: fn(&Scratch) -> Result<PathBuf>,
-    /// Makes the input.
-    pub(crate) prepare: fn(&Scratch) -> Result<()>,
+    /// The job's size to begin with, for a run of a second or two; work grows with it about in proportion.
+    pub(crate) size: u64,
+    /// Makes the input, which is of that size.
+    pub(crate) prepare: fn(&Scratch, u64) -> Result<()>,
+    /// `SIZE` in them is the job's size.
     pub(crate) args: &'static [&'static str],
-    /// Content of a file named `script`.
+    /// The job's size is the number of times that the last argument is given.
+    pub(crate) repeats_last: bool,
+    /// Content of a file named `script`, with `SIZE` likewise.
     pub(crate) script: &'static str,
     /// Standard input.
     pub(crate) input: Option<&'static str>,
@@ -42,8 +47,10 @@ const PLAIN: Real = Real {
     name: "",
     file_name: "",
     program: |_| Ok(PathBuf::new()),
-    prepare: |_| Ok(()),
+    size: 1,
+    prepare: |_, _| Ok(()),
     args: &[],
+    repeats_last: false,
     script: "",
     input: None,
     files: &[],
@@ -65,8 +72,10 @@ pub(crate) fn catalogue() -> Vec<Real> {
     all
 }
 
-fn text(scratch: &Scratch, megabytes: usize) -> Result<()> {
-    scratch.write("text", words(megabytes << 20, 7))?;
+/// A file named `text` of so many megabytes.
+fn text(scratch: &Scratch, megabytes: u64) -> Result<()> {
+    let length = usize::try_from(megabytes << 20)?;
+    scratch.write("text", words(length, 7))?;
     Ok(())
 }
 
@@ -76,7 +85,8 @@ fn compressors() -> Vec<Real> {
             name: "bzip2",
             file_name: "bzip2",
             program: |_| installed("/bin/bzip2"),
-            prepare: |scratch| text(scratch, 20),
+            size: 20,
+            prepare: text,
             args: &["-9", "-c", "text"],
             ..PLAIN
         },
@@ -84,7 +94,8 @@ fn compressors() -> Vec<Real> {
             name: "xz",
             file_name: "xz",
             program: |_| installed("/usr/bin/xz"),
-            prepare: |scratch| text(scratch, 3),
+            size: 2,
+            prepare: text,
             args: &["-T1", "-6", "-c"],
             input: Some("text"),
             ..PLAIN
@@ -93,7 +104,8 @@ fn compressors() -> Vec<Real> {
             name: "gzip",
             file_name: "gzip",
             program: |_| installed("/bin/gzip"),
-            prepare: |scratch| text(scratch, 10),
+            size: 10,
+            prepare: text,
             args: &["-9", "-n", "-k", "text"],
             files: &["text.gz"],
             ..PLAIN
@@ -108,7 +120,8 @@ fn readers() -> Vec<Real> {
             name: "sort",
             file_name: "sort",
             program: |_| installed("/usr/bin/sort"),
-            prepare: |scratch| text(scratch, 56),
+            size: 80,
+            prepare: text,
             args: &[
                 "--parallel=1",
                 "-S",
@@ -128,29 +141,23 @@ fn readers() -> Vec<Real> {
             name: "sha256sum",
             file_name: "sha256sum",
             program: |_| installed("/usr/bin/sha256sum"),
-            prepare: |scratch| {
+            size: 5,
+            prepare: |scratch, _| {
                 scratch.write("bytes", random_bytes(100 << 20, 3))?;
                 Ok(())
             },
-            args: &["bytes", "bytes", "bytes", "bytes"],
+            args: &["bytes"],
+            repeats_last: true,
             ..PLAIN
         },
         Real {
             name: "busybox",
             file_name: "busybox",
             program: |_| installed("/bin/busybox"),
-            prepare: |scratch| text(scratch, 40),
-            args: &[
-                "sha512sum",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-                "text",
-            ],
+            size: 12,
+            prepare: |scratch, _| text(scratch, 40),
+            args: &["sha512sum", "text"],
+            repeats_last: true,
             ..PLAIN
         },
     ]
@@ -162,7 +169,8 @@ fn interpreters() -> Vec<Real> {
             name: "bc",
             file_name: "bc",
             program: |_| installed("/usr/bin/bc"),
-            script: "for (i = 0; i < 12; i++) { scale = 500 + i * 10; a(1) * 4; e(1) }\n",
+            size: 14,
+            script: "for (i = 0; i < SIZE; i++) { scale = 500 + i % 12 * 10; a(1) * 4; e(1) }\n",
             args: &["-l", "-q", "script"],
             ..PLAIN
         },
@@ -170,7 +178,8 @@ fn interpreters() -> Vec<Real> {
             name: "gawk",
             file_name: "gawk",
             program: |_| installed("/usr/bin/gawk"),
-            prepare: |scratch| text(scratch, 24),
+            size: 24,
+            prepare: text,
             script: include_str!("programs/count.awk"),
             args: &["-f", "script", "text"],
             ..PLAIN
@@ -179,24 +188,27 @@ fn interpreters() -> Vec<Real> {
             name: "perl",
             file_name: "perl",
             program: |_| installed("/usr/bin/perl"),
+            size: 48,
             script: include_str!("programs/words.pl"),
-            args: &["script"],
+            args: &["script", "SIZE"],
             ..PLAIN
         },
         Real {
             name: "lua5.4",
             file_name: "lua5.4",
             program: |_| installed("/usr/bin/lua5.4"),
+            size: 5,
             script: include_str!("programs/queens.lua"),
-            args: &["script"],
+            args: &["script", "SIZE"],
             ..PLAIN
         },
         Real {
             name: "python3",
             file_name: "python3",
             program: |_| installed("/usr/bin/python3"),
+            size: 32,
             script: include_str!("programs/compute.py"),
-            args: &["-B", "script"],
+            args: &["-B", "script", "SIZE"],
             ..PLAIN
         },
     ]
@@ -208,8 +220,9 @@ fn databases() -> Vec<Real> {
             name: "python3_with_a_database",
             file_name: "python3",
             program: |_| installed("/usr/bin/python3"),
+            size: 110,
             script: include_str!("programs/database.py"),
-            args: &["-B", "script"],
+            args: &["-B", "script", "SIZE"],
             files: &["numbers.db"],
             in_place: true,
             ..PLAIN
@@ -218,6 +231,7 @@ fn databases() -> Vec<Real> {
             name: "sqlite3",
             file_name: "sqlite3",
             program: |_| installed("/usr/bin/sqlite3"),
+            size: 400_000,
             script: include_str!("programs/load.sql"),
             args: &["-batch", "-init", "/dev/null", "numbers.db"],
             input: Some("script"),
@@ -237,8 +251,9 @@ fn compiled() -> Vec<Real> {
                 let output = Command::new("cc").arg("-print-prog-name=cc1").output()?;
                 installed(String::from_utf8_lossy(&output.stdout).trim())
             },
-            prepare: |scratch| {
-                scratch.write("large.i", generated_c(700))?;
+            size: 300,
+            prepare: |scratch, size| {
+                scratch.write("large.i", generated_c(size))?;
                 Ok(())
             },
             args: &[
@@ -256,7 +271,8 @@ fn compiled() -> Vec<Real> {
             name: "musl_static",
             file_name: "digits",
             program: |scratch| build(scratch, &["musl-gcc", "-O1", "-static"], "digits.c"),
-            args: &["6200"],
+            size: 250,
+            args: &["SIZE"],
             ..PLAIN
         },
         // There is nothing but the program: no /proc, no /dev, no library.
@@ -264,7 +280,8 @@ fn compiled() -> Vec<Real> {
             name: "musl_static_in_an_empty_chroot",
             file_name: "digits",
             program: |scratch| build(scratch, &["musl-gcc", "-O1", "-static"], "digits.c"),
-            args: &["6200"],
+            size: 250,
+            args: &["SIZE"],
             chroot: true,
             ..PLAIN
         },
@@ -272,13 +289,16 @@ fn compiled() -> Vec<Real> {
             name: "cxx_exceptions",
             file_name: "throwing",
             program: |scratch| build(scratch, &["c++", "-O1"], "throwing.cc"),
-            args: &["400000"],
+            size: 400_000,
+            args: &["SIZE"],
             ..PLAIN
         },
         Real {
             name: "fortran",
             file_name: "heat",
             program: |scratch| build(scratch, &["gfortran", "-O1"], "heat.f90"),
+            size: 18_000,
+            args: &["SIZE"],
             ..PLAIN
         },
     ]
@@ -293,6 +313,8 @@ fn golang() -> Vec<Real> {
             name: "go_static",
             file_name: "load",
             program: |scratch| build::go(scratch, &FILES, &[], "0"),
+            size: 12,
+            args: &["SIZE"],
             ..PLAIN
         },
         Real {
@@ -302,18 +324,24 @@ fn golang() -> Vec<Real> {
                 let flags = ["-buildmode=pie", "-ldflags=-s -w"];
                 build::go(scratch, &FILES, &flags, "0")
             },
+            size: 12,
+            args: &["SIZE"],
             ..PLAIN
         },
         Real {
             name: "go_cgo",
             file_name: "load",
             program: |scratch| build::go(scratch, &WITH_C, &[], "1"),
+            size: 12,
+            args: &["SIZE"],
             ..PLAIN
         },
         Real {
             name: "go_cgo_pie",
             file_name: "load",
             program: |scratch| build::go(scratch, &WITH_C, &["-buildmode=pie"], "1"),
+            size: 12,
+            args: &["SIZE"],
             ..PLAIN
         },
     ]
@@ -351,7 +379,7 @@ fn build(scratch: &Scratch, compiler: &[&str], name: &str) -> Result<PathBuf> {
 }
 
 /// C without a preprocessor: functions that keep an optimiser busy.
-fn generated_c(functions: usize) -> String {
+fn generated_c(functions: u64) -> String {
     let mut text = String::from("extern int printf(const char *, ...);\n");
     for n in 0..functions {
         text.push_str(&format!(

@@ -23,7 +23,8 @@ fn tools() -> Vec<Real> {
             name: "xz_with_threads",
             file_name: "xz",
             program: |_| installed("/usr/bin/xz"),
-            prepare: |scratch| text(scratch, 3),
+            size: 3,
+            prepare: text,
             args: &["-T4", "-6", "--block-size=512KiB", "-c", "text"],
             ..PLAIN
         },
@@ -31,7 +32,8 @@ fn tools() -> Vec<Real> {
             name: "zstd_with_threads",
             file_name: "zstd",
             program: |_| installed("/usr/bin/zstd"),
-            prepare: |scratch| text(scratch, 20),
+            size: 70,
+            prepare: text,
             args: &["-T4", "-7", "-B1MiB", "-c", "text"],
             ..PLAIN
         },
@@ -39,7 +41,8 @@ fn tools() -> Vec<Real> {
             name: "pigz",
             file_name: "pigz",
             program: |_| installed("/usr/bin/pigz"),
-            prepare: |scratch| text(scratch, 12),
+            size: 12,
+            prepare: text,
             args: &["-p4", "-9", "-n", "-k", "text"],
             files: &["text.gz"],
             ..PLAIN
@@ -48,8 +51,9 @@ fn tools() -> Vec<Real> {
             name: "x264",
             file_name: "x264",
             program: |_| installed("/usr/bin/x264"),
-            prepare: |scratch| {
-                scratch.write("film.y4m", film(120))?;
+            size: 60,
+            prepare: |scratch, size| {
+                scratch.write("film.y4m", film(usize::try_from(size)?))?;
                 Ok(())
             },
             args: &[
@@ -73,21 +77,24 @@ fn built() -> Vec<Real> {
             name: "openmp",
             file_name: "waves",
             program: |scratch| build(scratch, &["cc", "-O2", "-fopenmp"], "waves.c"),
-            args: &["5000"],
+            size: 15_000,
+            args: &["SIZE"],
             ..PLAIN
         },
         Real {
             name: "cxx_threads",
             file_name: "pool",
             program: |scratch| build(scratch, &["c++", "-O1", "-pthread"], "pool.cc"),
-            args: &["30000"],
+            size: 40_000,
+            args: &["SIZE"],
             ..PLAIN
         },
         Real {
             name: "rust_with_rayon",
             file_name: "sums",
             program: |_| Ok(PathBuf::from(env!("CARGO_BIN_EXE_rayon-sums"))),
-            args: &["70"],
+            size: 100,
+            args: &["SIZE"],
             ..PLAIN
         },
     ]
@@ -99,8 +106,9 @@ fn runtimes() -> Vec<Real> {
             name: "python3_with_threads",
             file_name: "python3",
             program: |_| installed("/usr/bin/python3"),
+            size: 600,
             script: include_str!("programs/threads.py"),
-            args: &["-B", "script"],
+            args: &["-B", "script", "SIZE"],
             ..PLAIN
         },
         // Small regions and a small heap, so that garbage is collected all the time.
@@ -108,7 +116,8 @@ fn runtimes() -> Vec<Real> {
             name: "jvm",
             file_name: "bin/java",
             program: |_| installed(&format!("{JVM}/bin/java")),
-            prepare: |scratch| java(scratch, "Work"),
+            size: 2_000,
+            prepare: |scratch, _| java(scratch, "Work"),
             args: &[
                 "-XX:+UseG1GC",
                 "-Xmx48m",
@@ -116,7 +125,7 @@ fn runtimes() -> Vec<Real> {
                 "-cp",
                 ".",
                 "Work",
-                "2000",
+                "SIZE",
             ],
             own_usr2: true,
             ..PLAIN

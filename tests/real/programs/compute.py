@@ -3,6 +3,7 @@ import hashlib
 import json
 import math
 import re
+import sys
 
 
 class Node:
@@ -19,7 +20,7 @@ def primes(limit):
 
 
 digest = hashlib.sha256()
-for turn in range(32):
+for turn in range(int(sys.argv[1])):
     total = sum(primes(300000))
     table = {f"key{i}": [i, i * turn, math.sqrt(i)] for i in range(20000)}
     text = json.dumps(table, sort_keys=True)

@@ -1,9 +1,10 @@
 # The sqlite3 module: transactions, an index, queries; the journal is a file that comes and goes.
 import sqlite3
+import sys
 
 db = sqlite3.connect("numbers.db")
 db.execute("create table numbers (n integer primary key, square integer, name text)")
-for block in range(110):
+for block in range(int(sys.argv[1])):
     with db:
         db.executemany(
             "insert into numbers values (?, ?, ?)",

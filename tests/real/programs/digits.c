@@ -1,18 +1,16 @@
-// Digits of e by the spigot method, more and more of them.
+// Digits of e by the spigot method, more and fewer of them.
 #include <stdio.h>
 #include <stdlib.h>
 
 int main(int argc, char **argv) {
-    // All output at the end: in the empty root directory the output is the restoring command's, and lines
-    // written between a checkpoint and the kill would come twice.
-    static char output[1 << 16];
-    setvbuf(stdout, output, _IOFBF, sizeof output);
-    int digits = argc > 1 ? atoi(argv[1]) : 1000;
-    for (int n = 100; n <= digits; n += 100) {
+    int rounds = argc > 1 ? atoi(argv[1]) : 1000;
+    unsigned sum = 0;
+    for (int round = 0; round < rounds; round++) {
+        int n = 100 * (1 + round % 24);
         unsigned *a = malloc((n + 10) * sizeof *a);
         for (int i = 0; i < n + 9; i++)
             a[i] = 1;
-        unsigned sum = 0, x = 0;
+        unsigned x = 0;
         for (int d = 0; d < n; d++) {
             x = 0;
             for (int i = n + 8; i > 0; i--) {
@@ -23,7 +21,9 @@ int main(int argc, char **argv) {
             sum = sum * 31 + x;
         }
         free(a);
-        printf("%d digits: %u\n", n, sum);
     }
+    // All output at the end: in the empty root directory the output is the restoring command's, and lines
+    // written between a checkpoint and the kill would come twice.
+    printf("%d rounds: %u\n", rounds, sum);
     return 0;
 }

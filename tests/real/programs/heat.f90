@@ -3,13 +3,16 @@ program heat
   implicit none
   integer, parameter :: n = 300
   real(8), allocatable :: now(:,:), next(:,:)
-  integer :: step, i, j
+  integer :: steps, step, i, j
+  character(20) :: argument
+  call get_command_argument(1, argument)
+  read (argument, *) steps
   allocate(now(n, n), next(n, n))
   now = 0.0d0
   now(1, :) = 100.0d0
   now(:, n) = 50.0d0
   next = now
-  do step = 1, 18000
+  do step = 1, steps
     do j = 2, n - 1
       do i = 2, n - 1
         next(i, j) = 0.25d0 * (now(i-1, j) + now(i+1, j) + now(i, j-1) + now(i, j+1))

@@ -17,7 +17,7 @@ local function queens(n)
   end)
 end
 
-for round = 1, 5 do for n = 4, 12 do
+for round = 1, tonumber(arg[1]) do for n = 4, 12 do
   local count, last = 0, nil
   for solution in queens(n) do
     count, last = count + 1, solution

@@ -1,6 +1,7 @@
 # Threads by hand with a queue and a condition, a pool of concurrent.futures, timers, thread-local data.
 import hashlib
 import queue
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +58,7 @@ for timer in timers:
     timer.start()
 with ThreadPoolExecutor(4) as pool:
     found = pool.map(longest, range(24))
-    for n in range(300):
+    for n in range(int(sys.argv[1])):
         jobs.put(n)
     print(list(found))
 jobs.join()

@@ -1,8 +1,8 @@
 # Hashes, sorting, regular expressions, formats: what perl programs do.
 use strict;
-my ($seed, %count) = (42);
+my ($rounds, $seed, %count) = ($ARGV[0], 42);
 sub number { $seed = ($seed * 1103515245 + 12345) % 2147483648; return $seed >> 8 }
-for my $round (1 .. 48) {
+for my $round (1 .. $rounds) {
     my @words = map { join '', map { chr(97 + number() % 26) } 1 .. 4 } 1 .. 20000;
     $count{substr $_, 0, 3}++ for @words;
     my @sorted = sort { $b cmp $a } @words;
