@@ -25,6 +25,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
+        "memfd_huge",
+        &["descriptor 7: memory file large of huge pages: not carried"],
+    ),
+    (
+        "refuse/descriptors",
         "lease",
         &["descriptor 7: file lease: not carried"],
     ),
@@ -112,14 +117,6 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         "refuse/ipc",
         "given",
         &["semaphore 1 of system v set ", "(sem_undo): not carried"],
-    ),
-    (
-        "refuse/ipc",
-        "unlinked",
-        &[
-            "shared mapping of deleted file /dev/shm/",
-            "which is open too",
-        ],
     ),
     (
         "refuse/whole",

@@ -49,6 +49,9 @@ int main(int argc, char **argv) {
     make_file("gone", block, 3 * PAGE);
     int gone = open("gone", O_RDONLY);
     expect(gone >= 0 && unlink("gone") == 0, "deleted file");
+    int memory = (int)syscall(SYS_memfd_create, "victim", 2 /* MFD_ALLOW_SEALING */);
+    expect(memory >= 0 && write(memory, block, 2 * PAGE) == 2 * PAGE, "memory file");
+    expect(mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) != MAP_FAILED, "its view");
     for (int i = 0; i < 2; i++) {
         uint64_t *object = map_anywhere(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
         fill(object, 2 * PAGE, 2);

@@ -1,6 +1,7 @@
 // POSIX shared memory. "named": open and mapped, the name stays in /dev/shm. "mapped": closed and
-// unlinked, so that only the mapping holds it. "held": unlinked, only a descriptor holds it.
-//#Variants: named mapped held
+// unlinked, so that only the mapping holds it. "held": unlinked, only a descriptor holds it. "both":
+// unlinked, open and mapped.
+//#Variants: named mapped held both
 #include "../lib/sample.h"
 
 #define LENGTH (8 * PAGE)
@@ -9,12 +10,13 @@ int main(int argc, char **argv) {
     sample_start(argc, argv);
     expect(argc > 2, "variant");
     int named = strcmp(argv[2], "named") == 0, held = strcmp(argv[2], "held") == 0;
+    int both = strcmp(argv[2], "both") == 0;
     char name[64];
     snprintf(name, sizeof name, "/ckpt-sample-%d", (int)getpid());
     char path[80];
     snprintf(path, sizeof path, "/dev/shm%s", name);
     // A file that is made again does not show O_NOFOLLOW, which shm_open has set; nor does it matter.
-    int file = held ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+    int file = held || both ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
                     : shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
     expect(file >= 0, "shm_open");
     expect(ftruncate(file, LENGTH) == 0, "ftruncate");
@@ -27,7 +29,7 @@ int main(int argc, char **argv) {
         expect(munmap(view, LENGTH) == 0, "munmap");
         expect(lseek(file, 100, SEEK_SET) == 100, "lseek");
     }
-    if (!named && !held) {
+    if (!named && !held && !both) {
         close(file);
         file = -1;
     }
@@ -46,6 +48,11 @@ int main(int argc, char **argv) {
         expect(lseek(file, 0, SEEK_CUR) == 100, "position");
         view = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
         expect(view != MAP_FAILED, "mmap");
+    }
+    if (both) {
+        view[7 * PAGE + 1] = 5;
+        unsigned char through_file = 0;
+        expect(pread(file, &through_file, 1, 7 * PAGE + 1) == 1 && through_file == 5, "one object");
     }
     SPOIL(1, view[5 * PAGE] ^= 1);
     expect_pattern(view, 6 * PAGE, 1);

@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo lease unix_pair unix_listening tcp udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo memfd_huge lease unix_pair unix_listening tcp udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -71,6 +71,8 @@ static int make(const char *kind) {
         expect(mkfifo("fifo", 0600) == 0, "mkfifo");
         return open("fifo", O_RDWR);
     }
+    if (strcmp(kind, "memfd_huge") == 0)
+        return (int)syscall(SYS_memfd_create, "large", 4 /* MFD_HUGETLB */);
     if (strcmp(kind, "lease") == 0) {
         int fd = open("leased", O_RDWR | O_CREAT, 0600);
         return dup2(fd, 7) == 7 && fcntl(7, F_SETLEASE, F_WRLCK) == 0 && close(fd) == 0 ? 7 : -1;

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ckpt_format::limits;
-use ckpt_format::record::{Content, Guard, Run, Vdso, Vma, vma_flag, vma_kind};
+use ckpt_format::record::{Content, File, Guard, Run, Vdso, Vma, vma_flag, vma_kind};
 use ckpt_format::toc::kind;
 use ckpt_tests::image::{Parts, list};
 
@@ -40,7 +40,7 @@ fn mappings() -> Result<()> {
         ("at the end", |v| (v.start, v.end) = (!0xfff, 0), ORDER),
         ("protection", |v| v.prot = 8, VALUE),
         ("protection", |v| v.prot = u32::MAX, VALUE),
-        ("kind", |v| v.kind = 5, VALUE),
+        ("kind", |v| v.kind = 6, VALUE),
         ("kind", |v| v.kind = u32::MAX, VALUE),
         ("huge pages", |v| v.flags |= vma_flag::HUGETLB, VALUE),
         ("unknown flag", |v| v.flags |= 1 << 16, VALUE),
@@ -90,6 +90,20 @@ fn mappings() -> Result<()> {
             v.sort_by_key(|v| v.start);
         });
         cases.refused(&format!("mapping in the vDSO's {name}"), &bad, what);
+    }
+    cases.end()
+}
+
+#[test]
+fn views_of_open_files() -> Result<()> {
+    let mut cases = Cases::new("open-file-views")?;
+    let parts = cases.parts();
+    let view = of_kind(&parts, vma_kind::OPEN_FILE);
+    let files = parts.all::<File<'_>>(kind::FILES);
+    let named = files.iter().position(|f| !f.is_nameless()).expect("a file");
+    for number in [u32::try_from(named)?, u32::try_from(files.len())?, u32::MAX] {
+        let bad = vmas(&parts, |v| v[view].object = number);
+        cases.refused("open file", &bad, "impossible value: mapping's open file");
     }
     cases.end()
 }

@@ -163,6 +163,13 @@ impl<'a> Sections<'a> {
             if vma.start < to && from < vma.end {
                 return Err(DecodeError::Value("mapping where the vDSO is"));
             }
+            if vma.kind == record::vma_kind::OPEN_FILE {
+                let mut files = self.known::<record::File<'_>>(kind::FILES);
+                let file = files.nth(usize::try_from(vma.object).unwrap_or(usize::MAX));
+                if !file.is_some_and(|file| file.is_nameless()) {
+                    return Err(DecodeError::Value("mapping's open file"));
+                }
+            }
             // Objects are numbered as they first occur.
             if vma.kind == record::vma_kind::SHARED_ANON && vma.object >= objects {
                 if vma.object != objects {

@@ -125,7 +125,8 @@ fn restore(passage: &Passage) -> Result<()> {
     vdso::check(&records.vdso, passage.vdso)?;
     let opened = files::open(&arena, &image)?;
     attributes::raise_limits();
-    let mut staged = stage::all(&arena, &image)?;
+    let mut staged = stage::all(&arena, &image, &opened)?;
+    opened.finish()?;
     log::debug!("everything is checked and staged; the old process ends here");
 
     thread::detach();

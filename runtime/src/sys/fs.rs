@@ -204,6 +204,14 @@ pub fn stat(path: &CStr) -> SysResult<Stat> {
     Ok(stat)
 }
 
+/// Major and minor number of an `st_dev`, the major in the upper half (new_encode_dev,
+/// include/linux/kdev_t.h).
+#[must_use]
+pub fn device(dev: u64) -> u64 {
+    let (major, minor) = (dev >> 8 & 0xfff, dev & 0xff | dev >> 12 & 0xf_ff00);
+    major << 32 | minor
+}
+
 fn zero_stat() -> Stat {
     // SAFETY: a structure of integers.
     unsafe { core::mem::zeroed() }
@@ -288,8 +296,14 @@ pub fn entries(fd: i32, to: &mut [u8]) -> SysResult<usize> {
 
 /// memfd_create(2), close-on-exec.
 pub fn memory_file(name: &CStr) -> SysResult<Fd> {
+    memory_file_with(name, 0)
+}
+
+/// memfd_create(2) with flags besides close-on-exec.
+pub fn memory_file_with(name: &CStr, flags: u32) -> SysResult<Fd> {
+    const MFD_CLOEXEC: u32 = 1;
     // SAFETY: the kernel reads the string.
-    let fd = unsafe { call!(__NR_memfd_create, name.as_ptr(), 1) }?;
+    let fd = unsafe { call!(__NR_memfd_create, name.as_ptr(), MFD_CLOEXEC | flags) }?;
     Ok(Fd(fd as i32))
 }
 

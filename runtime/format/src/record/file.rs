@@ -25,6 +25,8 @@ pub mod file_kind {
     pub const EVENTFD: u32 = 7;
     /// An epoll instance; what it watches is in the watches section.
     pub const EPOLL: u32 = 8;
+    /// A memory file, memfd_create(2), with its contents in the image.
+    pub const MEMORY: u32 = 9;
     /// A socket; the rest of it is in the section of sockets.
     pub const SOCKET: u32 = 16;
     /// Signals to read, signalfd(2).
@@ -33,7 +35,7 @@ pub mod file_kind {
     pub const PIDFD: u32 = 18;
     /// A timer, timerfd_create(2).
     pub const TIMERFD: u32 = 19;
-    /// The last of them; 9 to 15 are none.
+    /// The last of them; 10 to 15 are none.
     pub const LAST: u32 = TIMERFD;
 }
 
@@ -44,7 +46,7 @@ const ONCE: u32 = 0o1700;
 const O_EXCL: u32 = 0o200;
 
 fn is_kind(kind: u32) -> bool {
-    kind <= file_kind::EPOLL || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
+    kind <= file_kind::MEMORY || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
 }
 
 record! {
@@ -65,7 +67,7 @@ record! {
         dev: u64,
         /// Inode.
         ino: u64,
-        /// Device number of a device file, as `st_rdev`.
+        /// Device number of a device file, as `st_rdev`; of a memory file, its seals (F_SEAL_*).
         rdev: u64,
         /// Size, bytes; of a pipe, bytes that fit into it; of an eventfd, its value; of a socket, as
         /// `pos`; of a signalfd, the signals, one a bit.
@@ -74,7 +76,7 @@ record! {
         owner: i32,
         /// Signal-driven I/O: signal as F_GETSIG gives it.
         owner_signal: i32,
-        /// Path; of a deleted file, the one it last had.
+        /// Path; of a deleted file, the one it last had; of a memory file, its name.
         path: &'a [u8],
     }
 }
@@ -83,6 +85,12 @@ record! {
 const PIPE: u64 = 1 << 31;
 
 impl File<'_> {
+    /// True if it has no name, so that its contents are in the image and it can be mapped.
+    #[must_use]
+    pub fn is_nameless(&self) -> bool {
+        matches!(self.kind, file_kind::DELETED | file_kind::MEMORY)
+    }
+
     /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
@@ -103,6 +111,8 @@ impl File<'_> {
             file_kind::PIPE | file_kind::SOCKET => {
                 self.size <= PIPE && self.pos.unsigned_abs() <= self.size
             }
+            // Those that fcntl(2) knows.
+            file_kind::MEMORY => self.rdev < 1 << 6,
             // The largest value is one that no write(2) makes.
             file_kind::EVENTFD => self.size < u64::MAX && self.pos <= 1,
             _ => true,

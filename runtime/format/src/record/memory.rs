@@ -22,6 +22,9 @@ pub mod vma_kind {
     pub const SHARED_FILE: u32 = 3;
     /// Shared memory without a name; `object` tells which mappings are views of one object.
     pub const SHARED_ANON: u32 = 4;
+    /// Shared view of a file without a name that is open as well; `object` is the number of a
+    /// description of it, and the contents are the file's.
+    pub const OPEN_FILE: u32 = 5;
 }
 
 /// Bits of [`Vma::prot`], as in mmap(2).
@@ -85,7 +88,8 @@ record! {
         kind: u32,
         /// [`vma_flag`] bits.
         flags: u32,
-        /// For [`vma_kind::SHARED_ANON`]: number of the object that it is a view of; else zero.
+        /// For [`vma_kind::SHARED_ANON`] number of the object that it is a view of, for
+        /// [`vma_kind::OPEN_FILE`] place of the file in the files section; else zero.
         object: u32,
         /// Offset in the file or object, bytes.
         offset: u64,
@@ -114,10 +118,10 @@ impl Vma<'_> {
         if !bounds {
             return Err(DecodeError::Value("mapping out of order or out of bounds"));
         }
-        if self.prot > 7 || self.kind > vma_kind::SHARED_ANON || self.flags & !vma_flag::ALL != 0 {
+        if self.prot > 7 || self.kind > vma_kind::OPEN_FILE || self.flags & !vma_flag::ALL != 0 {
             return Err(DecodeError::Value("mapping's kind, protection or flags"));
         }
-        if self.kind != vma_kind::SHARED_ANON && self.object != 0 {
+        if self.kind < vma_kind::SHARED_ANON && self.object != 0 {
             return Err(DecodeError::Value("mapping's shared object"));
         }
         let named = matches!(

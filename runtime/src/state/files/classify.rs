@@ -3,6 +3,7 @@
 use ckpt_format::record::file_kind;
 
 use super::kinds::{refuse, refused, special};
+use super::memfd;
 use super::pidfd;
 use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
@@ -177,9 +178,8 @@ impl Seen<'_> {
             Ok(DMA_BUF) => return Err(refused(self.fd, format_args!("device memory {shown}"))),
             _ => {}
         }
-        if let (Some(name), true) = (after(link, b"/memfd:"), self.stat.st_nlink == 0) {
-            let name = before(name, b" (deleted)").unwrap_or(name);
-            return Err(refused(self.fd, format_args!("memory file {}", Show(name))));
+        if let Some(name) = memfd::name(self.fd, link)? {
+            return Ok(Fate::new(file_kind::MEMORY, name));
         }
         if let Some(path @ [b'/', ..]) = before(link, b" (deleted)") {
             if self.stat.st_nlink > 0 && self.flags & fs::O_ACCMODE != fs::O_RDONLY {

@@ -8,7 +8,7 @@ use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
 use super::socket::Sockets;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
-use super::{epoll, eventfd, locks, pipe, signalfd, stream, timerfd};
+use super::{epoll, eventfd, locks, memfd, pipe, signalfd, stream, timerfd};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -209,7 +209,11 @@ impl Collector {
             pos: pos as i64,
             dev: stat.st_dev,
             ino: stat.st_ino,
-            rdev: stat.st_rdev,
+            rdev: if fate.kind == file_kind::MEMORY {
+                memfd::seals(fd)
+            } else {
+                stat.st_rdev
+            },
             size,
             owner,
             owner_signal,

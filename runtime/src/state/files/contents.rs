@@ -1,7 +1,6 @@
 //! Contents of files without a name and of pipes: into the image, and out of it.
 
 use ckpt_format::limits;
-use ckpt_format::record::file_kind;
 
 use super::known::{Book, Known};
 use super::pipe;
@@ -23,7 +22,7 @@ const SEEK_HOLE: u32 = 4;
 pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
     let mut buffer: Option<&mut [u8]> = None;
     for (number, known) in (0..).zip(book.files()) {
-        let has_contents = known.kind == file_kind::DELETED || pipe::is(known);
+        let has_contents = book.record(known).is_nameless() || pipe::is(known);
         if !has_contents || first_of(book, known) != Some(number as usize) {
             continue;
         }

@@ -10,6 +10,7 @@ mod install;
 mod kinds;
 mod known;
 mod locks;
+mod memfd;
 mod open;
 mod packets;
 mod parking;
@@ -30,8 +31,9 @@ pub use stream::note as note_streams;
 
 use crate::error::Result;
 use crate::image::output::Output;
+use crate::sys::fs;
 use crate::util::arena::Arena;
-use crate::util::text::Words;
+use crate::util::text::{Words, before};
 
 /// fcntl(2) commands.
 const F_GETFD: u32 = 1;
@@ -79,13 +81,20 @@ pub struct Files {
 }
 
 impl Files {
-    /// Does a descriptor lead to the file with this inode?
+    /// The number of the file without a name, with this inode, that a mapping shows: `dev` is its
+    /// device as /proc has it in maps, `name` what it has for a name.
     #[must_use]
-    pub fn leads_to(&self, ino: u64) -> bool {
-        self.book
-            .files()
-            .iter()
-            .any(|known| self.book.record(known).ino == ino)
+    pub fn shown(&self, dev: u64, ino: u64, name: &[u8]) -> Option<u32> {
+        // Memory files and each tmpfs count inodes for themselves, so the number alone is not
+        // enough; the device of a file is not that of its file system everywhere (btrfs).
+        let same = |known: &known::Known| {
+            known.ino == ino
+                && self.book.record(known).is_nameless()
+                && (fs::device(known.dev) == dev
+                    || before(name, b" (deleted)") == Some(self.book.path(known)))
+        };
+        let number = self.book.files().iter().position(same)?;
+        Some(number as u32)
     }
 
     /// Writes the sections: descriptions, their descriptors and locks, packets in pipes, what

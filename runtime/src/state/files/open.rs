@@ -12,7 +12,7 @@ use super::{contents, epoll, eventfd, locks, pidfd, signalfd, socket, stream, ti
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
-use crate::sys::process;
+use crate::sys::{Errno, SysResult, process};
 use crate::util::arena::Arena;
 use crate::util::text::{PathText, Show};
 
@@ -26,6 +26,21 @@ pub struct Opened<'a> {
     pub(super) parking: Parking<'a>,
     /// Where each description is kept.
     pub(super) places: &'a [i32],
+    remade: Remade<'a>,
+}
+
+impl Opened<'_> {
+    /// A file without a name for a mapping of kind `OPEN_FILE` to show.
+    pub fn view(&self, image: &Image<'_>, number: u32, writable: bool) -> SysResult<Fd> {
+        let file = image.files().nth(number as usize).ok_or(Errno::NOENT)?;
+        self.remade.view(&file, writable)
+    }
+
+    /// Files without a name get what would have stood in the way while they were filled and
+    /// mapped.
+    pub fn finish(&self) -> Result<()> {
+        self.remade.finish()
+    }
 }
 
 /// Opens the files and checks them; nothing of the program is touched, and of the restoring
@@ -56,7 +71,6 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     let (remade, pipes, sockets) = (&opener.remade, &opener.pipes, &opener.sockets);
     let place = |n| remade.place(n).or_else(|| pipes.place(n));
     contents::fill(arena, image, |n| place(n).or_else(|| sockets.place(n)))?;
-    remade.finish()?;
     pipes.finish(image)?;
     sockets.finish(arena, image, places)?;
     for ((file, &place), &fd) in image.files().zip(places.iter()).zip(first.iter()) {
@@ -72,6 +86,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     Ok(Opened {
         parking: opener.parking,
         places,
+        remade: opener.remade,
     })
 }
 
@@ -94,7 +109,7 @@ impl Opener<'_> {
     fn one(&mut self, image: &Image<'_>, number: usize, fd: u32, file: &File<'_>) -> Result<i32> {
         let opened = match file.kind {
             file_kind::STREAM => return self.stream(fd, file),
-            file_kind::DELETED => self.remade.open(number, fd, file)?,
+            file_kind::DELETED | file_kind::MEMORY => self.remade.open(number, fd, file)?,
             file_kind::PIPE => self.pipes.open(number, fd, file)?,
             file_kind::SOCKET => match self.sockets.take(number) {
                 Some(socket) => socket,
@@ -141,7 +156,7 @@ impl Opener<'_> {
     }
 }
 
-fn cannot_open(fd: u32, path: &[u8], e: crate::sys::Errno) -> Error {
+fn cannot_open(fd: u32, path: &[u8], e: Errno) -> Error {
     Error::new(format_args!(
         "descriptor {fd}: cannot open {}: {e}",
         Show(path)
@@ -240,7 +255,7 @@ pub(super) fn set_owner(number: i32, fd: u32, file: &File<'_>, program: u32) -> 
 fn set_position(file: &File<'_>, place: i32) -> Result<()> {
     let has_one = matches!(
         file.kind,
-        file_kind::REGULAR | file_kind::DIRECTORY | file_kind::DELETED
+        file_kind::REGULAR | file_kind::DIRECTORY | file_kind::DELETED | file_kind::MEMORY
     );
     if has_one && file.pos != 0 {
         fs::seek(place, file.pos, SEEK_SET).or_fail(format_args!(

@@ -1,25 +1,29 @@
 //! Files without a name, made anew at a restore.
 
-use ckpt_format::record::File;
+use ckpt_format::record::{File, file_kind};
 
+use super::memfd;
 use super::open::c_path;
 use crate::error::{Context, Error, Result};
-use crate::sys::SysResult;
 use crate::sys::fs::{self, Fd};
+use crate::sys::{Errno, SysResult};
 use crate::util::arena::{Arena, Plain};
 use crate::util::text::{Show, Text, find_last};
 
 /// One file, whose descriptions each open it for themselves.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Made {
+struct Made {
     /// 1 if it is one.
     is: u32,
+    /// As the record has it.
+    kind: u32,
     /// A descriptor to read and write by; -1 if another number has it.
     fd: i32,
     mode: u32,
     dev: u64,
     ino: u64,
     size: u64,
+    seals: u64,
 }
 
 #[expect(unsafe_code, reason = "vouches for a record of integers")]
@@ -38,11 +42,7 @@ impl<'a> Remade<'a> {
     /// Opens description `number`, making the file if this is the first of it.
     pub(super) fn open(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<Fd> {
         let shown = Show(file.path);
-        let known = self
-            .0
-            .iter()
-            .find(|m| m.is == 1 && (m.dev, m.ino) == (file.dev, file.ino));
-        let (master, opened) = match known {
+        let (master, opened) = match self.of(file) {
             Some(made) => (None, reopen(made.fd, file.flags)),
             None => match make(file).map(|(made, direct)| (made.number(), made, direct)) {
                 Ok((n, made, Some(direct))) => (Some((n, made)), Ok(direct)),
@@ -60,11 +60,13 @@ impl<'a> Remade<'a> {
                 .or_fail(format_args!("descriptor {fd}: cannot make {shown} again"))?;
             *slot = Made {
                 is: 1,
+                kind: file.kind,
                 fd: master.release(),
                 mode: file.mode,
                 dev: file.dev,
                 ino: file.ino,
                 size: file.size,
+                seals: file.rdev,
             };
         }
         Ok(opened)
@@ -76,12 +78,30 @@ impl<'a> Remade<'a> {
         Some((made.fd, made.size))
     }
 
-    /// Sets permissions, after the contents: they may forbid what was open already.
+    /// What was made for a file of the image.
+    fn of(&self, file: &File<'_>) -> Option<&Made> {
+        let same =
+            |m: &&Made| m.is == 1 && (m.kind, m.dev, m.ino) == (file.kind, file.dev, file.ino);
+        self.0.iter().find(same)
+    }
+
+    /// The file for a mapping to show, by a descriptor that allows no more than it has to.
+    pub(super) fn view(&self, file: &File<'_>, writable: bool) -> SysResult<Fd> {
+        let made = self.of(file).ok_or(Errno::NOENT)?;
+        reopen(made.fd, if writable { fs::O_RDWR } else { fs::O_RDONLY })
+    }
+
+    /// Sets permissions and seals, after contents and mappings: they may forbid what was open and
+    /// mapped already.
     pub(super) fn finish(&self) -> Result<()> {
         const PERMISSIONS: u32 = 0o7777;
         for made in self.0.iter().filter(|m| m.is == 1) {
             fs::set_mode(made.fd, made.mode & PERMISSIONS)
                 .or_fail(format_args!("cannot set a deleted file's permissions"))?;
+            if made.kind == file_kind::MEMORY {
+                memfd::seal(made.fd, made.seals)
+                    .or_fail(format_args!("cannot seal a memory file"))?;
+            }
             drop(Fd::own(made.fd));
         }
         Ok(())
@@ -103,6 +123,9 @@ pub(super) fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
 fn make(file: &File<'_>) -> SysResult<(Fd, Option<Fd>)> {
     const PRIVATE: u32 = 0o600;
     const HIDDEN: u32 = fs::O_RDWR | fs::O_TMPFILE;
+    if file.kind == file_kind::MEMORY {
+        return Ok((memfd::make(file)?, None));
+    }
     let folder = find_last(file.path, b'/').unwrap_or(0);
     let folder = c_path(file.path.get(..folder.max(1)).unwrap_or(b"/"));
     if file.flags & fs::O_TMPFILE == fs::O_TMPFILE {

@@ -137,11 +137,11 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
             }
             // Nobody can open it again, so it is shared memory with contents, unless a descriptor
             // leads to it: what is written through one must show in the other.
-            if files.leads_to(area.ino) {
-                return Err(not_carried(
-                    &area,
-                    format_args!("shared mapping of deleted file {shown}, which is open too"),
-                ));
+            if let Some(number) = files.shown(area.dev, area.ino, name) {
+                area.kind = vma_kind::OPEN_FILE;
+                area.object = number;
+                area.source = Source::Nothing;
+                return Ok(area);
             }
             area.kind = vma_kind::SHARED_ANON;
         } else {

@@ -9,6 +9,7 @@ use ckpt_format::toc::kind;
 use super::{PAGE, hole};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
+use crate::state::files::Opened;
 use crate::state::owners::Owners;
 use crate::sys::fs::{self, Fd};
 use crate::sys::{Errno, mm};
@@ -32,7 +33,7 @@ pub struct Staged<'a> {
 
 /// Maps and fills all.
 #[inline(never)]
-pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
+pub fn all<'a>(arena: &'a Arena, image: &Image<'_>, files: &Opened<'_>) -> Result<Staged<'a>> {
     let count = image.vmas().count();
     let objects = image
         .vmas()
@@ -58,8 +59,9 @@ pub fn all<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Staged<'a>> {
         if vma.kind == vma_kind::SHARED_ANON {
             continue;
         }
-        let mut area = Filling::map(image, vma)?;
+        let mut area = Filling::map(image, vma, files)?;
         *at = area.at as u64;
+        area.look(image, &mut staged.owners);
         while let Some((run, from)) = runs.next_if(|(run, _)| run.addr < vma.end) {
             area.fill(image, &run, from, bounce, &mut staged.owners)?;
         }
@@ -83,9 +85,15 @@ struct Filling<'v> {
 
 impl<'v> Filling<'v> {
     #[inline(never)]
-    fn map(image: &Image<'_>, vma: Vma<'v>) -> Result<Self> {
-        let file = backing(&vma)?;
-        let flags = if vma.kind == vma_kind::SHARED_FILE {
+    fn map(image: &Image<'_>, vma: Vma<'v>, files: &Opened<'_>) -> Result<Self> {
+        let writable = vma.flags & flag::MAYWRITE != 0;
+        let file = if vma.kind == vma_kind::OPEN_FILE {
+            let file = files.view(image, vma.object, writable);
+            Some(file.or_fail(format_args!("cannot map {}", Place(&vma)))?)
+        } else {
+            backing(&vma)?
+        };
+        let flags = if matches!(vma.kind, vma_kind::SHARED_FILE | vma_kind::OPEN_FILE) {
             mm::SHARED
         } else if vma.flags & flag::DROPPABLE != 0 {
             mm::DROPPABLE
@@ -185,6 +193,31 @@ impl<'v> Filling<'v> {
         }
         self.open = true;
         Ok(())
+    }
+
+    /// Looks for locks in what the mapping shows of an open file, whose contents are in it already.
+    fn look(&self, image: &Image<'_>, owners: &mut Owners<'_>) {
+        let vma = &self.vma;
+        let both = prot::READ | prot::WRITE;
+        if vma.kind != vma_kind::OPEN_FILE || vma.prot & both != both {
+            return;
+        }
+        for (content, _) in image.contents() {
+            if content.of != 0 || content.index != vma.object {
+                continue;
+            }
+            let from = content.offset.max(vma.offset) - vma.offset;
+            let end = content.offset + content.len();
+            let end = end.saturating_sub(vma.offset).min(vma.len());
+            if from < end {
+                let len = (end - from) as usize;
+                // SAFETY: within the mapping, and within the file, to which it was written.
+                let shown = unsafe {
+                    core::slice::from_raw_parts((self.at as u64 + from) as *const u8, len)
+                };
+                owners.look(shown, vma.start + from);
+            }
+        }
     }
 
     fn guard(&self, guard: &Guard) -> Result<()> {
