@@ -212,10 +212,10 @@ pub fn wait_for_state(
         // While memory is being exchanged, a look may fail half-way.
         match look(process.pid()) {
             Ok(now) if is_wanted(&now) => return Ok(()),
-            Ok(now) if start.elapsed() > Duration::from_secs(8) => {
+            Ok(now) if start.elapsed() > LIMIT => {
                 bail!("{when}, /proc differs: {}", differences(wanted, &now));
             }
-            Err(error) if start.elapsed() > Duration::from_secs(8) => {
+            Err(error) if start.elapsed() > LIMIT => {
                 return Err(error.context(format!("look at the program {when}")));
             }
             Ok(_) | Err(_) => sleep(Duration::from_millis(3)),
