@@ -5,10 +5,10 @@
 //! restored, in random slices of what the undisturbed run used. `CKPT_TEST_SEED` repeats a run,
 //! `CKPT_TEST_INTERRUPTIONS` asks for more of them.
 
-#[path = "golang/build.rs"]
-mod build;
 #[path = "real/catalogue.rs"]
 mod catalogue;
+#[path = "golang/build.rs"]
+mod golang;
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;

@@ -3,13 +3,13 @@
 #[path = "threaded.rs"]
 mod threaded;
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-use crate::build;
-use anyhow::{Context, Result, ensure};
-use ckpt_tests::{Scratch, random_bytes, words};
+use anyhow::Result;
+use ckpt_tests::{Scratch, build, installed, random_bytes, words};
+
+use crate::golang::go;
 
 /// One program and a job for it, which may be of any size.
 pub(crate) struct Real {
@@ -175,6 +175,28 @@ fn interpreters() -> Vec<Real> {
             ..PLAIN
         },
         Real {
+            name: "dash",
+            file_name: "dash",
+            program: |_| installed("/bin/dash"),
+            size: 300,
+            script: include_str!("programs/builtins.sh"),
+            args: &["script", "SIZE"],
+            files: &["lines"],
+            in_place: true,
+            ..PLAIN
+        },
+        Real {
+            name: "bash",
+            file_name: "bash",
+            program: |_| installed("/bin/bash"),
+            size: 600,
+            script: include_str!("programs/builtins.bash"),
+            args: &["script", "SIZE"],
+            files: &["lines"],
+            in_place: true,
+            ..PLAIN
+        },
+        Real {
             name: "gawk",
             file_name: "gawk",
             program: |_| installed("/usr/bin/gawk"),
@@ -270,7 +292,13 @@ fn compiled() -> Vec<Real> {
         Real {
             name: "musl_static",
             file_name: "digits",
-            program: |scratch| build(scratch, &["musl-gcc", "-O1", "-static"], "digits.c"),
+            program: |scratch| {
+                build(
+                    scratch,
+                    &["musl-gcc", "-O1", "-static"],
+                    "real/programs/digits.c",
+                )
+            },
             size: 250,
             args: &["SIZE"],
             ..PLAIN
@@ -279,7 +307,13 @@ fn compiled() -> Vec<Real> {
         Real {
             name: "musl_static_in_an_empty_chroot",
             file_name: "digits",
-            program: |scratch| build(scratch, &["musl-gcc", "-O1", "-static"], "digits.c"),
+            program: |scratch| {
+                build(
+                    scratch,
+                    &["musl-gcc", "-O1", "-static"],
+                    "real/programs/digits.c",
+                )
+            },
             size: 250,
             args: &["SIZE"],
             chroot: true,
@@ -288,7 +322,7 @@ fn compiled() -> Vec<Real> {
         Real {
             name: "cxx_exceptions",
             file_name: "throwing",
-            program: |scratch| build(scratch, &["c++", "-O1"], "throwing.cc"),
+            program: |scratch| build(scratch, &["c++", "-O1"], "real/programs/throwing.cc"),
             size: 400_000,
             args: &["SIZE"],
             ..PLAIN
@@ -296,7 +330,7 @@ fn compiled() -> Vec<Real> {
         Real {
             name: "fortran",
             file_name: "heat",
-            program: |scratch| build(scratch, &["gfortran", "-O1"], "heat.f90"),
+            program: |scratch| build(scratch, &["gfortran", "-O1"], "real/programs/heat.f90"),
             size: 18_000,
             args: &["SIZE"],
             ..PLAIN
@@ -312,7 +346,7 @@ fn golang() -> Vec<Real> {
         Real {
             name: "go_static",
             file_name: "load",
-            program: |scratch| build::go(scratch, &FILES, &[], "0"),
+            program: |scratch| go(scratch, &FILES, &[], "0"),
             size: 12,
             args: &["SIZE"],
             ..PLAIN
@@ -322,7 +356,7 @@ fn golang() -> Vec<Real> {
             file_name: "load",
             program: |scratch| {
                 let flags = ["-buildmode=pie", "-ldflags=-s -w"];
-                build::go(scratch, &FILES, &flags, "0")
+                go(scratch, &FILES, &flags, "0")
             },
             size: 12,
             args: &["SIZE"],
@@ -331,7 +365,7 @@ fn golang() -> Vec<Real> {
         Real {
             name: "go_cgo",
             file_name: "load",
-            program: |scratch| build::go(scratch, &WITH_C, &[], "1"),
+            program: |scratch| go(scratch, &WITH_C, &[], "1"),
             size: 12,
             args: &["SIZE"],
             ..PLAIN
@@ -339,43 +373,12 @@ fn golang() -> Vec<Real> {
         Real {
             name: "go_cgo_pie",
             file_name: "load",
-            program: |scratch| build::go(scratch, &WITH_C, &["-buildmode=pie"], "1"),
+            program: |scratch| go(scratch, &WITH_C, &["-buildmode=pie"], "1"),
             size: 12,
             args: &["SIZE"],
             ..PLAIN
         },
     ]
-}
-
-fn installed(path: &str) -> Result<PathBuf> {
-    let path = fs::canonicalize(path)
-        .with_context(|| format!("{path} is not installed; tests/run.sh installs it"))?;
-    Ok(path)
-}
-
-/// Where the source of a program is.
-fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("real/programs")
-        .join(name)
-}
-
-fn build(scratch: &Scratch, compiler: &[&str], name: &str) -> Result<PathBuf> {
-    let (command, args) = compiler.split_first().context("no compiler")?;
-    let built = scratch.join("built");
-    let run = Command::new(command)
-        .args(args)
-        .arg(source(name))
-        .arg("-o")
-        .arg(&built)
-        .output()
-        .with_context(|| format!("{command} is not installed; tests/run.sh installs it"))?;
-    ensure!(
-        run.status.success(),
-        "{command} {name}: {}",
-        String::from_utf8_lossy(&run.stderr)
-    );
-    Ok(built)
 }
 
 /// C without a preprocessor: functions that keep an optimiser busy.

@@ -1,13 +1,10 @@
 //! Programs with threads. Whatever order their threads run in, each writes the same bytes.
 
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use ckpt_tests::Scratch;
+use ckpt_tests::{JVM, build, installed, java};
 
-use super::{PLAIN, Real, build, installed, source, text};
+use super::{PLAIN, Real, text};
 
 /// All of them.
 pub(super) fn threaded() -> Vec<Real> {
@@ -76,7 +73,7 @@ fn built() -> Vec<Real> {
         Real {
             name: "openmp",
             file_name: "waves",
-            program: |scratch| build(scratch, &["cc", "-O2", "-fopenmp"], "waves.c"),
+            program: |scratch| build(scratch, &["cc", "-O2", "-fopenmp"], "real/programs/waves.c"),
             size: 15_000,
             args: &["SIZE"],
             ..PLAIN
@@ -84,7 +81,13 @@ fn built() -> Vec<Real> {
         Real {
             name: "cxx_threads",
             file_name: "pool",
-            program: |scratch| build(scratch, &["c++", "-O1", "-pthread"], "pool.cc"),
+            program: |scratch| {
+                build(
+                    scratch,
+                    &["c++", "-O1", "-pthread"],
+                    "real/programs/pool.cc",
+                )
+            },
             size: 40_000,
             args: &["SIZE"],
             ..PLAIN
@@ -111,13 +114,22 @@ fn runtimes() -> Vec<Real> {
             args: &["-B", "script", "SIZE"],
             ..PLAIN
         },
+        Real {
+            name: "node_with_workers",
+            file_name: "node",
+            program: |_| installed("/usr/bin/node"),
+            size: 2_000,
+            script: include_str!("programs/workers.js"),
+            args: &["script", "SIZE"],
+            ..PLAIN
+        },
         // Small regions and a small heap, so that garbage is collected all the time.
         Real {
             name: "jvm",
             file_name: "bin/java",
             program: |_| installed(&format!("{JVM}/bin/java")),
             size: 2_000,
-            prepare: |scratch, _| java(scratch, "Work"),
+            prepare: |scratch, _| java(scratch, "real/programs/Work.java"),
             args: &[
                 "-XX:+UseG1GC",
                 "-Xmx48m",
@@ -131,28 +143,6 @@ fn runtimes() -> Vec<Real> {
             ..PLAIN
         },
     ]
-}
-
-const JVM: &str = "/usr/lib/jvm/java-17-openjdk-amd64";
-
-/// A Java program, compiled, and the folders that `bin/java` looks for beside its own.
-fn java(scratch: &Scratch, class: &str) -> Result<()> {
-    let run = Command::new(format!("{JVM}/bin/javac"))
-        .arg("-d")
-        .arg(scratch.path())
-        .arg(source(&format!("{class}.java")))
-        .output()
-        .context("javac is not installed; tests/run.sh installs it")?;
-    ensure!(
-        run.status.success(),
-        "javac: {}",
-        String::from_utf8_lossy(&run.stderr)
-    );
-    scratch.make_dir("bin")?;
-    for folder in ["lib", "conf"] {
-        symlink(Path::new(JVM).join(folder), scratch.join(folder))?;
-    }
-    Ok(())
 }
 
 /// Frames of a film in YUV4MPEG2: a pattern that moves, in front of one that stands.
