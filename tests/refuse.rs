@@ -52,8 +52,19 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
+        "tcp_waiting",
+        &[
+            "descriptor 7: listening tcp socket on 127.0.0.1:",
+            " with connections that were not accepted yet (1): not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
         "udp",
-        &["descriptor 7: ", "udp socket"],
+        &[
+            "descriptor 7: udp socket with a message from 127.0.0.1:",
+            ", which waits to be read: not carried",
+        ],
     ),
     (
         "refuse/descriptors",

@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo memfd_huge lease unix_pair unix_listening tcp udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo memfd_huge lease unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -18,12 +18,13 @@
 // Gives the other end away to a process that is no child of this one, and that lives as long as somebody
 // has this end.
 static void give_away(int ends[2]) {
-    pid_t child = fork();
+    pid_t self = getpid(), child = fork();
     expect(child >= 0, "fork");
     if (child == 0) {
         if (fork() == 0) {
             close(ends[0]);
-            poll(&(struct pollfd){.fd = ends[1]}, 1, -1);
+            while (poll(&(struct pollfd){.fd = ends[1]}, 1, 50) == 0 && kill(self, 0) == 0)
+                ;
         }
         _exit(0);
     }
@@ -104,8 +105,21 @@ static int make(const char *kind) {
         close(listener);
         return fd;
     }
-    if (strcmp(kind, "udp") == 0)
-        return socket(AF_INET, SOCK_DGRAM, 0);
+    if (strcmp(kind, "tcp_waiting") == 0 || strcmp(kind, "udp") == 0) {
+        // A process that is no child waits to be accepted, or has sent something.
+        int type = kind[0] == 't' ? SOCK_STREAM : SOCK_DGRAM;
+        struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+        socklen_t length = sizeof here;
+        two[0] = socket(AF_INET, type, 0);
+        two[1] = socket(AF_INET, type, 0);
+        expect(bind(two[0], (struct sockaddr *)&here, length) == 0, "bind");
+        expect(type == SOCK_DGRAM || listen(two[0], 3) == 0, "listen");
+        getsockname(two[0], (struct sockaddr *)&here, &length);
+        expect(connect(two[1], (struct sockaddr *)&here, length) == 0, "connect");
+        expect(type == SOCK_STREAM || send(two[1], "x", 1, 0) == 1, "send");
+        give_away(two);
+        return two[0];
+    }
     if (strcmp(kind, "epoll") == 0)
         return watch_what_is_elsewhere();
     if (strcmp(kind, "timerfd_cancelled") == 0) {

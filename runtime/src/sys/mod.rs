@@ -4,6 +4,7 @@
 //! handing the kernel an address to keep. All others are safe.
 #![expect(unsafe_code, reason = "system calls")]
 
+pub mod address;
 pub mod fs;
 pub mod handover;
 pub mod ipc;

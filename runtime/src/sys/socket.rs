@@ -1,8 +1,7 @@
 //! Calls on sockets.
 #![expect(unsafe_code, reason = "system calls")]
 
-use core::fmt;
-
+use super::address::Address;
 use super::fs::{Fd, O_CLOEXEC, O_NONBLOCK, Piece};
 use super::{Errno, SysResult, call};
 use crate::util::arena::Plain;
@@ -14,6 +13,8 @@ pub const SOL_SOCKET: u32 = 1;
 pub const STREAM: u32 = 1;
 /// Datagrams.
 pub const DATAGRAM: u32 = 2;
+/// Packets with their headers.
+pub const RAW: u32 = 3;
 
 /// Options of SOL_SOCKET.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +159,7 @@ impl Name {
 
     /// As an Internet address.
     pub fn internet(&self) -> SysResult<Address> {
-        internet(&self.bytes)
+        Address::decode(&self.bytes).ok_or(Errno::INVAL)
     }
 }
 
@@ -350,85 +351,4 @@ pub fn send(fd: i32, data: &[u8], control: &[u8], to: &[u8], flags: u32) -> SysR
     let at = core::ptr::from_ref(&header);
     // SAFETY: the kernel reads the buffers.
     unsafe { call!(__NR_sendmsg, fd, at, flags | MSG_DONTWAIT | MSG_NOSIGNAL) }
-}
-
-/// An Internet address with its port. Shown as by `core::net::SocketAddr`, whose code is several
-/// times as long.
-#[derive(Clone, Copy, Debug)]
-pub struct Address {
-    ip: Ip,
-    port: u16,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Ip {
-    V4([u8; 4]),
-    V6([u8; 16]),
-}
-
-/// `struct sockaddr_in` or `struct sockaddr_in6`.
-fn internet(address: &[u8; 112]) -> SysResult<Address> {
-    let [f0, f1, p0, p1, rest @ ..] = address;
-    let port = u16::from_be_bytes([*p0, *p1]);
-    let ip = match u16::from_le_bytes([*f0, *f1]) {
-        2 => rest.first_chunk().copied().map(Ip::V4),
-        10 => rest
-            .get(4..)
-            .and_then(|r| r.first_chunk())
-            .copied()
-            .map(Ip::V6),
-        _ => None,
-    };
-    ip.map(|ip| Address { ip, port }).ok_or(Errno::INVAL)
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.ip {
-            Ip::V4(ip) => dotted(f, ip)?,
-            Ip::V6([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d]) => {
-                f.write_str("[::ffff:")?;
-                dotted(f, [a, b, c, d])?;
-                f.write_str("]")?;
-            }
-            Ip::V6(ip) => groups(f, ip)?,
-        }
-        write!(f, ":{}", u32::from(self.port))
-    }
-}
-
-fn dotted(f: &mut fmt::Formatter<'_>, ip: [u8; 4]) -> fmt::Result {
-    let [a, b, c, d] = ip.map(u32::from);
-    write!(f, "{a}.{b}.{c}.{d}")
-}
-
-/// RFC 5952: the first of the longest runs of zero groups, if it is longer than one, as `::`.
-fn groups(f: &mut fmt::Formatter<'_>, ip: [u8; 16]) -> fmt::Result {
-    let zeros = |from: usize| {
-        let (pairs, _) = ip.as_chunks::<2>();
-        pairs
-            .iter()
-            .skip(from)
-            .take_while(|&&p| p == [0, 0])
-            .count()
-    };
-    let (mut run, mut len) = (8, 1);
-    for from in 0..8 {
-        if zeros(from) > len {
-            (run, len) = (from, zeros(from));
-        }
-    }
-    f.write_str("[")?;
-    let (pairs, _) = ip.as_chunks::<2>();
-    for (n, &pair) in pairs.iter().enumerate() {
-        if n == run {
-            f.write_str("::")?;
-        } else if !(run..run + len).contains(&n) {
-            if n != 0 && n != run + len {
-                f.write_str(":")?;
-            }
-            write!(f, "{:x}", u64::from(u16::from_be_bytes(pair)))?;
-        }
-    }
-    f.write_str("]")
 }

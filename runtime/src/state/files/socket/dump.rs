@@ -1,14 +1,14 @@
 //! What sockets are, and which of them belong together.
 
 use ckpt_format::limits;
-use ckpt_format::record::{file_kind, socket_state};
+use ckpt_format::record::{family, file_kind, socket_state};
 use ckpt_format::toc::kind;
 
 use super::super::collect::Collector;
 use super::super::kinds::{refuse_socket, refused};
 use super::diag::Diag;
 use super::queue::Queues;
-use super::{Encoded, Sock, options, unix};
+use super::{Encoded, Shown, Sock, inet, options, unix};
 use crate::error::Result;
 use crate::image::output::Output;
 use crate::sys::socket::{self, About, Name};
@@ -66,7 +66,7 @@ impl Sockets {
                     &mut waiting,
                 )?;
                 options::collect(&sock, &mut self.options)?;
-                let queued = if unix::may_have_messages(&sock) {
+                let queued = if may_have_messages(&sock) {
                     self.queues.read(collector, &sock)?
                 } else {
                     0
@@ -116,7 +116,7 @@ impl Sockets {
             .iter()
             .find(|sock| sock.file == wait.listener);
         let (fd, name) = listener.map_or((-1, Name::NONE), |sock| (sock.fd, sock.local));
-        let shown = unix::Shown(&name);
+        let shown = Shown(&name);
         refused(
             fd,
             format_args!(
@@ -162,8 +162,18 @@ fn look(file: u32, fd: i32, ino: u32, diag: &Diag, waiting: &mut List<Waiting>) 
         ..Sock::NONE
     };
     match sock.family {
-        ckpt_format::record::family::UNIX => unix::look(sock, diag, waiting),
+        family::UNIX => unix::look(sock, diag, waiting),
+        family if inet::is(family) => inet::look(sock),
         _ => Err(refuse_socket(fd)),
+    }
+}
+
+/// May something be in its queue?
+fn may_have_messages(sock: &Sock) -> bool {
+    if sock.family == family::UNIX {
+        unix::may_have_messages(sock)
+    } else {
+        inet::may_be_read(sock)
     }
 }
 

@@ -4,14 +4,14 @@ use ckpt_format::DecodeError;
 use ckpt_format::record::{Message, Right, family, message_flag};
 use ckpt_format::toc::kind;
 
-use super::Sock;
 use super::queue::PASSCRED;
 use super::restore::{Made, number, stands_alone};
+use super::{Sock, inet};
 use crate::error::{Context, Result, fail};
 use crate::image::input::{Image, InImage};
 use crate::sys::SysResult;
 use crate::sys::fs::{self, Fd};
-use crate::sys::socket::{self, DATAGRAM, MSG_OOB, SOL_SOCKET, STREAM};
+use crate::sys::socket::{self, DATAGRAM, MSG_OOB, Name, SOL_SOCKET, STREAM};
 use crate::util::arena::Arena;
 
 /// Bytes of a stream sent at a time.
@@ -49,7 +49,6 @@ pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i
         );
         let (sender, to) = sender(made, n, &message, places).or_fail(what)?;
         let sock = made.sock(n);
-        let to = to.then_some(sock.local);
         let receiver = place(places, &sock);
         if sock.family == family::UNIX {
             let credentials = message.flags & message_flag::CREDENTIALS;
@@ -72,7 +71,13 @@ pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i
             let piece = piece.get(..got).unwrap_or(&[]);
             let control = if first { control.as_bytes() } else { &[] };
             let to = to.as_ref().map_or(&[][..], |name| name.as_bytes());
-            let sent = socket::send(sender.number(), piece, control, to, flags).or_fail(what)?;
+            let send = || socket::send(sender.number(), piece, control, to, flags);
+            let sent = if inet::may_be_read(&sock) {
+                inet::deliver(receiver, message.from, send)
+            } else {
+                send()
+            };
+            let sent = sent.or_fail(what)?;
             if sent == 0 && len > 0 {
                 fail!("{what}");
             }
@@ -104,30 +109,42 @@ impl Sender {
     }
 }
 
-/// Who sends a message to the n-th socket, and whether by its name.
+/// Who sends a message to the n-th socket, and to which name if it has to say so.
 fn sender(
     made: &Made<'_>,
     n: usize,
     message: &Message<'_>,
     places: &[i32],
-) -> SysResult<(Sender, bool)> {
+) -> SysResult<(Sender, Option<Name>)> {
     let sock = made.sock(n);
     if !stands_alone(&sock) {
         let helper = Some(made.slot(n).other).filter(|&fd| fd >= 0);
         let peer = || made.find(sock.peer).map(|m| place(places, &made.sock(m)));
-        return Ok((Sender::There(helper.or_else(peer).unwrap_or(-1)), false));
+        return Ok((Sender::There(helper.or_else(peer).unwrap_or(-1)), None));
+    }
+    if inet::is(sock.family)
+        && let Some(other) = inet::own_sender(made, message.from)
+    {
+        let other = made.sock(other);
+        let to = inet::reach(&sock, message.from, other.family);
+        return Ok((Sender::There(place(places, &other)), Some(to)));
     }
     let of = |other: &&Sock| other.kind == DATAGRAM && other.local.as_bytes() == message.from;
     if !message.from.is_empty()
         && let Some(other) = made.all.iter().find(of)
     {
-        return Ok((Sender::There(place(places, other)), true));
+        return Ok((Sender::There(place(places, other)), Some(sock.local)));
     }
     let new = socket::open(sock.family, sock.kind, sock.protocol)?;
     if !message.from.is_empty() {
         socket::bind(new.number(), message.from)?;
     }
-    Ok((Sender::New(new), true))
+    let to = if inet::is(sock.family) {
+        inet::reach(&sock, message.from, sock.family)
+    } else {
+        sock.local
+    };
+    Ok((Sender::New(new), Some(to)))
 }
 
 /// A control message with descriptors.

@@ -9,6 +9,7 @@
 mod diag;
 mod dump;
 mod fill;
+mod inet;
 mod name;
 mod options;
 mod queue;
@@ -18,6 +19,8 @@ mod unix;
 pub(super) use dump::Sockets;
 pub(super) use restore::Made;
 
+use core::fmt;
+
 use ckpt_format::codec::{Field, Writer};
 use ckpt_format::record::{NO_PEER, Socket};
 
@@ -25,6 +28,7 @@ use crate::error::{Result, fail};
 use crate::sys::socket::Name;
 use crate::util::arena::Plain;
 use crate::util::list::List;
+use crate::util::text::{Show, until_nul};
 
 /// A socket, as its record has it, with room for the addresses.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +113,22 @@ impl Sock {
     fn set_peer(&mut self, state: u32, peer: Option<u32>) {
         self.state = state;
         self.peer = peer.unwrap_or(NO_PEER);
+    }
+}
+
+/// A name for a message, behind a blank: a path, @ and an abstract name, or an Internet address.
+struct Shown<'a>(&'a Name);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Ok(at) = self.0.internet() {
+            return write!(f, " {at}");
+        }
+        match self.0.rest() {
+            [] => Ok(()),
+            [0, name @ ..] => write!(f, " @{}", Show(name)),
+            path => write!(f, " {}", Show(until_nul(path))),
+        }
     }
 }
 

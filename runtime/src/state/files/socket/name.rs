@@ -1,11 +1,11 @@
-//! Names of Unix sockets at a restore: given to new sockets, also where the old process has left
+//! Names of sockets at a restore: given to new sockets, also where the old process has left
 //! its file behind.
 
 use ckpt_format::record::{family, socket_flag};
 
 use super::super::{S_IFMT, S_IFSOCK};
-use super::Sock;
-use super::unix::{Shown, path};
+use super::unix::path;
+use super::{Shown, Sock, inet};
 use crate::error::{Context, Result, fail};
 use crate::sys::socket::{self, DATAGRAM};
 use crate::sys::{Errno, fs};
@@ -23,6 +23,9 @@ const REFUSED: Errno = Errno(111);
 pub(super) fn give(fd: i32, sock: &Sock, number: u32) -> Result<()> {
     if !sock.local.is_some() {
         return Ok(());
+    }
+    if inet::is(sock.family) {
+        return inet::bind(fd, sock, number);
     }
     let shown = Shown(&sock.local);
     let name = sock.local.as_bytes();

@@ -16,6 +16,8 @@ const UDP: u16 = 17;
 const IPV6: u16 = 41;
 const SOCKET: u16 = SOL_SOCKET as u16;
 const NETLINK: u16 = 270;
+const RAW: u16 = 255;
+const ICMPV6: u16 = 58;
 
 /// Set before the socket gets a name or another end.
 const EARLY: u8 = 1;
@@ -27,10 +29,10 @@ const RCVBUF: u16 = 8;
 
 /// Level, name, bytes, when; in the order in which they are set. What is not here is read only,
 /// changes by itself, cannot be asked for, or is no state: linux/socket.h, in.h, in6.h, tcp.h,
-/// udp.h, netlink.h. SO_REUSEADDR is late, since a restore binds with it in any case.
+/// udp.h, netlink.h, icmp.h, icmpv6.h.
 #[rustfmt::skip]
-const TABLE: [(u16, u16, u8, u8); 126] = [
-    (SOCKET, 15, 4, EARLY), (SOCKET, 25, 16, EARLY), (SOCKET, SNDBUF, 4, EARLY), (SOCKET, RCVBUF, 4, EARLY),
+const TABLE: [(u16, u16, u8, u8); 130] = [
+    (SOCKET, 2, 4, EARLY), (SOCKET, 15, 4, EARLY), (SOCKET, 25, 16, EARLY), (SOCKET, SNDBUF, 4, EARLY), (SOCKET, RCVBUF, 4, EARLY),
     (IP, 15, 4, EARLY), (IP, 19, 4, EARLY), (IP, 24, 4, EARLY), (IP, 51, 4, EARLY),
     (IPV6, 26, 4, EARLY), (IPV6, 75, 4, EARLY), (IPV6, 78, 4, EARLY),
     (TCP, 2, 4, EARLY | IDLE), (TCP, 13, 16, EARLY),
@@ -49,7 +51,7 @@ const TABLE: [(u16, u16, u8, u8); 126] = [
     (UDP, 1, 4, 0), (UDP, 100, 4, 0), (UDP, 101, 4, 0), (UDP, 102, 4, 0), (UDP, 103, 4, 0), (UDP, 104, 4, 0),
     (NETLINK, 3, 4, 0), (NETLINK, 4, 4, 0), (NETLINK, 5, 4, 0), (NETLINK, 8, 4, 0), (NETLINK, 10, 4, 0),
     (NETLINK, 11, 4, 0), (NETLINK, 12, 4, 0),
-    (SOCKET, 1, 4, 0), (SOCKET, 2, 4, 0), (SOCKET, 5, 4, 0), (SOCKET, 6, 4, 0), (SOCKET, 9, 4, 0),
+    (SOCKET, 1, 4, 0), (IP, 3, 4, 0), (IPV6, 7, 4, 0), (RAW, 1, 4, 0), (ICMPV6, 1, 32, 0), (SOCKET, 5, 4, 0), (SOCKET, 6, 4, 0), (SOCKET, 9, 4, 0),
     (SOCKET, 10, 4, 0), (SOCKET, 11, 4, 0), (SOCKET, 12, 4, 0), (SOCKET, 13, 8, 0), (SOCKET, 16, 4, 0),
     (SOCKET, 18, 4, 0), (SOCKET, 20, 16, 0), (SOCKET, 21, 16, 0), (SOCKET, 29, 4, 0), (SOCKET, 34, 4, 0),
     (SOCKET, 35, 4, 0), (SOCKET, 36, 4, 0), (SOCKET, 37, 8, 0), (SOCKET, 40, 4, 0), (SOCKET, 41, 4, 0),
@@ -71,7 +73,7 @@ pub(super) fn collect(sock: &Sock, out: &mut Encoded) -> Result<()> {
         if sock.family == family::UNIX && level != SOCKET {
             continue;
         }
-        let mut value = [0; 16];
+        let mut value = [0; 32];
         let room = value.get_mut(..usize::from(len)).unwrap_or(&mut []);
         // One that this family or kernel does not have.
         let Ok(got) = socket::option(sock.fd, level.into(), name.into(), room) else {
@@ -149,8 +151,9 @@ pub(super) fn restore(
     if (option.level, option.name) == (SOL_SOCKET, u32::from(FILTER)) {
         return socket::set_filter(fd, option.value);
     }
-    let mut now = [0; 16];
-    let room = now.get_mut(..option.value.len()).unwrap_or(&mut []);
+    let mut now = [0; 32];
+    // Of a name, the kernel wants room for the longest (sock_getbindtodevice, net/core/sock.c).
+    let room = now.get_mut(..option.value.len().max(16)).unwrap_or(&mut []);
     let got = socket::option(fd, option.level, option.name, room);
     if got.is_ok_and(|got| now.get(..got) == Some(option.value)) {
         return Ok(());

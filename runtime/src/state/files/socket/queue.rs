@@ -13,7 +13,7 @@ use ckpt_format::toc::kind;
 
 use super::super::collect::Collector;
 use super::super::kinds::refused;
-use super::{Encoded, Sock, unix};
+use super::{Encoded, Shown, Sock, inet, unix};
 use crate::error::{Context, Result};
 use crate::image::output::{Output, Owner};
 use crate::sys::fs;
@@ -189,6 +189,11 @@ impl Queues {
         if data.is_empty() && piece.sock.kind == STREAM {
             return Ok(());
         }
+        let datagram = piece.sock.kind == DATAGRAM;
+        let from = if datagram { piece.from } else { Name::NONE };
+        if inet::is(piece.sock.family) && !inet::may_speak(collector, piece.sock, &from) {
+            return Err(inet::refuse_message(piece.sock, &from));
+        }
         let mut flags = piece.flags;
         match piece.sender {
             None | Some(0) => {}
@@ -214,8 +219,6 @@ impl Queues {
             rights += 1;
         }
         self.pool.append(data)?;
-        let datagram = piece.sock.kind == DATAGRAM;
-        let from = if datagram { piece.from } else { Name::NONE };
         if from.is_some() && piece.sock.family == family::UNIX && !unix::has_one_sender(piece.sock)
         {
             self.senders.push((fd, from))?;
@@ -237,7 +240,7 @@ impl Queues {
                 .iter()
                 .any(|sock| sock.local.as_bytes() == from.as_bytes())
             {
-                let shown = unix::Shown(from);
+                let shown = Shown(from);
                 return Err(refused(
                     *fd,
                     format_args!("message from{shown}, which waits to be read"),

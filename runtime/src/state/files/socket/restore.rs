@@ -6,11 +6,11 @@ use ckpt_format::toc::kind;
 
 use super::super::open::c_path;
 use super::super::{F_SETFL, O_ASYNC};
-use super::{Sock, fill, name, options, unix};
+use super::{Shown, Sock, fill, name, options, unix};
 use crate::error::{Context, Result};
 use crate::image::input::{Image, InImage};
 use crate::sys::fs::{self, Fd};
-use crate::sys::socket::{self, DATAGRAM};
+use crate::sys::socket::{self, DATAGRAM, RAW};
 use crate::util::arena::{Arena, Plain};
 
 /// What was made for a socket; -1 for no descriptor.
@@ -86,8 +86,17 @@ impl<'a> Made<'a> {
             if stands_alone(&sock) {
                 let fd = open(&sock, image)?;
                 set.options(&sock, fd.number(), true)?;
-                give_name(&sock, fd.number(), image)?;
+                name::give(fd.number(), &sock, number(image, sock.file))?;
                 self.set(n, |slot| slot.fd = fd.release());
+            }
+        }
+        // When all are bound: beside one that listens, others can no longer be bound to its port.
+        for n in 0..self.all.len() {
+            let sock = self.sock(n);
+            if sock.state == socket_state::LISTENING {
+                let number = number(image, sock.file);
+                let what = format_args!("descriptor {number}: cannot listen");
+                socket::listen(self.slot(n).fd, sock.backlog).or_fail(what)?;
             }
         }
         for n in 0..self.all.len() {
@@ -350,18 +359,20 @@ impl Made<'_> {
     /// that is not connected yet, or is so to this one (unix_may_send, net/unix/af_unix.c).
     fn direct(&self, image: &Image<'_>, places: &[i32]) -> Result<()> {
         let place = |sock: &Sock| places.get(sock.file as usize).copied().unwrap_or(-1);
-        let pending =
-            |sock: &Sock| sock.kind == DATAGRAM && stands_alone(sock) && sock.remote.is_some();
+        let pending = |sock: &Sock| {
+            let datagrams = sock.kind == DATAGRAM || sock.kind == RAW;
+            datagrams && stands_alone(sock) && sock.remote.is_some()
+        };
         let rounds = self.all.iter().filter(|sock| pending(sock)).count();
         for round in 1..=rounds {
             for sock in self.all.iter().filter(|sock| pending(sock)) {
                 // Once more does no harm.
                 let connected = socket::connect(place(sock), sock.remote.as_bytes());
                 if round == rounds {
-                    let shown = unix::Shown(&sock.remote);
                     connected.or_fail(format_args!(
-                        "descriptor {}: cannot connect to{shown}",
-                        number(image, sock.file)
+                        "descriptor {}: cannot connect to{}",
+                        number(image, sock.file),
+                        Shown(&sock.remote)
                     ))?;
                 }
             }
@@ -388,14 +399,4 @@ fn open(sock: &Sock, image: &Image<'_>) -> Result<Fd> {
         "descriptor {}: cannot make its socket again",
         number(image, sock.file)
     ))
-}
-
-fn give_name(sock: &Sock, fd: i32, image: &Image<'_>) -> Result<()> {
-    let number = number(image, sock.file);
-    name::give(fd, sock, number)?;
-    if sock.state == socket_state::LISTENING {
-        let what = format_args!("descriptor {number}: cannot listen");
-        socket::listen(fd, sock.backlog).or_fail(what)?;
-    }
-    Ok(())
 }

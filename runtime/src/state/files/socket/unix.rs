@@ -1,32 +1,17 @@
 //! Unix sockets: names, pairs, connections by name, and those that wait to be accepted.
 
-use core::fmt;
-
 use ckpt_format::record::{socket_flag, socket_state};
 
 use super::super::kinds::refused;
 use super::super::{S_IFMT, S_IFSOCK};
-use super::Sock;
 use super::diag::Diag;
 use super::dump::Waiting;
+use super::{Shown, Sock};
 use crate::error::{Error, Result};
 use crate::sys::socket::{self, About, DATAGRAM, Name, SOL_SOCKET};
 use crate::sys::{fs, process};
 use crate::util::list::List;
-use crate::util::text::{PathText, Show, until_nul};
-
-/// A name for a message, behind a blank: a path, or @ and an abstract name.
-pub(super) struct Shown<'a>(pub(super) &'a Name);
-
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.rest() {
-            [] => Ok(()),
-            [0, name @ ..] => write!(f, " @{}", Show(name)),
-            path => write!(f, " {}", Show(until_nul(path))),
-        }
-    }
-}
+use crate::util::text::{PathText, until_nul};
 
 /// The path that is the name; `None` for an abstract name or none.
 pub(super) fn path(name: &Name) -> Option<PathText> {
