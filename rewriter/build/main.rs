@@ -13,9 +13,9 @@ use std::process::{Command, ExitCode};
 /// The runtime's target: the gnu target with no libc linked in, since it needs no download.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Position-independent without a libc; sequences of instructions that occur often become functions.
-const FLAGS: &str = "-C relocation-model=pic -C target-feature=+crt-static \
-                     -C llvm-args=-enable-machine-outliner=always";
+/// Position-independent without a libc. (LLVM's outliner, which makes functions of what is repeated,
+/// would make the code smaller, but not when it is packed.)
+const FLAGS: &str = "-C relocation-model=pic -C target-feature=+crt-static";
 
 /// Beginnings of the names of variables that are not handed on, and of those that are all the same.
 const CLEARED: [&str; 9] = [

@@ -1,7 +1,6 @@
 //! The body, packed.
 
-use ckpt_packed::{Header, change_operands};
-use zopfli::{BlockType, DeflateEncoder, Options};
+use ckpt_packed::{Header, RANGES, Work, change_operands};
 
 use crate::flat::Flat;
 
@@ -9,13 +8,11 @@ use crate::flat::Flat;
 pub(crate) fn pack(body: &Flat) -> Vec<u8> {
     let mut bytes = body.image[..body.filled].to_vec();
     change_operands(&mut bytes[..body.code]);
-    let options = Options {
-        iteration_count: 15.try_into().expect("not zero"),
-        ..Options::default()
-    };
-    let mut encoder = DeflateEncoder::new(options, BlockType::Dynamic, Vec::new());
-    std::io::copy(&mut &bytes[..], &mut encoder).expect("memory can be written to");
-    let stream = encoder.finish().expect("memory can be written to");
+    let mut ranges = vec![(0, 0); bytes.len() * RANGES];
+    let mut stream = vec![0; bytes.len() * 2];
+    let mut work = Box::new(Work::NEW);
+    let at = work.pack(&mut bytes, body.code, &mut ranges, &mut stream);
+    let stream = stream.split_off(at.expect("a body does not get larger"));
     let word = |n: usize| u32::try_from(n).expect("the runtime is small");
     let (relocations, count) = body.relocations;
     let header = Header {

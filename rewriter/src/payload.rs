@@ -66,8 +66,10 @@ mod tests {
         let header = Header::read(packed).expect("a header");
         let stream = &packed[Header::LEN..][..header.packed as usize];
         let mut body = vec![0; header.filled as usize];
-        Work::new().unpack(stream, &mut body).expect("a stream");
-        restore_operands(&mut body[..header.code as usize]);
+        let code = header.code as usize;
+        let mut work = Box::new(Work::NEW);
+        work.unpack(stream, &mut body, code).expect("a stream");
+        restore_operands(&mut body[..code]);
         body.resize(header.memory as usize, 0);
         let linked = Flat::of(BODY).expect("a usable body");
         assert!(body == linked.image);

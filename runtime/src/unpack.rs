@@ -36,8 +36,9 @@ pub fn unpack() -> bool {
     let work = unsafe { &mut *((base + len) as *mut Work) };
     // SAFETY: just mapped, and not overlapping.
     let to = unsafe { core::slice::from_raw_parts_mut(base as *mut u8, header.filled as usize) };
-    let whole = work.unpack(stream, to).is_some();
-    restore_operands(to.get_mut(..header.code as usize).unwrap_or(&mut []));
+    let code = header.code as usize;
+    let whole = work.unpack(stream, to, code).is_some();
+    restore_operands(to.get_mut(..code).unwrap_or(&mut []));
     let start = base + header.relocations as usize;
     let relocations = [start, start + header.relocation_count as usize * RELOCATION];
     // SAFETY: its own table; the pages are still writable.

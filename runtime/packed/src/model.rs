@@ -1,0 +1,220 @@
+//! What is expected of the next byte: both sides of the packing go through here.
+
+use crate::code::{Place, kind};
+use crate::odds::{Flag, Odds};
+
+/// One side: what reads or writes the stream.
+pub(crate) trait Coder {
+    /// A value of half a byte, of which the packing side knows that it is `known`.
+    fn half(&mut self, odds: &Odds, known: usize) -> usize;
+    /// Likewise whether something is so; `odds` are those of yes.
+    fn flag(&mut self, odds: u16, known: bool) -> bool;
+}
+
+/// Sets of odds, and places of repetitions: powers of two.
+const SETS: usize = 1 << SETS_BITS;
+const SETS_BITS: u32 = 15;
+const PLACES: usize = 1 << PLACES_BITS;
+const PLACES_BITS: u32 = 14;
+/// What a place is noted with, so that few others are looked at.
+const CHECK_BITS: u32 = 8;
+/// Bytes that are alike before a repetition is expected.
+const ALIKE: usize = 6;
+/// For the last so many bytes.
+const MASK: u64 = (1 << (8 * ALIKE)) - 1;
+/// Longest repetition that makes a difference.
+const LONG: usize = 24;
+/// Levels of [`Odds::experience`].
+const LEVELS: usize = 8;
+
+/// All that is learned; larger than a signal handler's stack may be. Zeros throughout are the
+/// beginning.
+#[derive(Clone, Debug)]
+pub struct Work {
+    sets: [Odds; SETS],
+    /// Where in the output the bytes of a hash were seen last.
+    places: [u32; PLACES],
+    /// Whether a repetition goes on: by its length, kind of byte, how many have ended lately.
+    goes_on: [Flag; (LONG + 1) * kind::COUNT * 4],
+    /// What the second set of odds is worth, by how much both have seen, kind of byte, half.
+    shares: [[i16; LEVELS * LEVELS]; kind::COUNT * 2],
+}
+
+impl Work {
+    /// Nothing yet.
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "a constant; what holds it is not on a stack"
+    )]
+    pub const NEW: Self = Self {
+        sets: [Odds::UNUSED; SETS],
+        places: [0; PLACES],
+        goes_on: [Flag::NEW; (LONG + 1) * kind::COUNT * 4],
+        shares: [[0; LEVELS * LEVELS]; kind::COUNT * 2],
+    };
+
+    /// Goes through all bytes, the first `code` of which are machine code.
+    pub(crate) fn walk(
+        &mut self,
+        coder: &mut impl Coder,
+        bytes: &mut [u8],
+        code: usize,
+    ) -> Option<()> {
+        let mut place = Place::default();
+        let mut before = 0u64;
+        let mut from = 0;
+        let mut len = 0usize;
+        let mut ended = 0usize;
+        for at in 0..bytes.len() {
+            if at == code {
+                place.leave();
+            }
+            let known = *bytes.get(at)?;
+            let hash = hash(before & MASK, PLACES_BITS + CHECK_BITS);
+            let check = u32::try_from(hash & ((1 << CHECK_BITS) - 1)).ok()?;
+            let seen = self.places.get_mut(hash.wrapping_shr(CHECK_BITS))?;
+            if from == 0 && *seen & ((1 << CHECK_BITS) - 1) == check {
+                from = usize::try_from(seen.wrapping_shr(CHECK_BITS)).ok()?;
+                len = alike(bytes, from, at);
+                if len < ALIKE {
+                    from = 0;
+                }
+            }
+            *seen = u32::try_from(at).ok()?.wrapping_shl(CHECK_BITS) | check;
+            let mut found = None;
+            if from != 0 {
+                let expected = *bytes.get(from)?;
+                let index = len
+                    .min(LONG)
+                    .wrapping_mul(kind::COUNT)
+                    .wrapping_add(usize::from(place.kind));
+                let flag = self
+                    .goes_on
+                    .get_mut(index.wrapping_mul(4).wrapping_add(ended.min(3)))?;
+                let so = coder.flag(flag.odds(), known == expected);
+                flag.learn(so);
+                if so {
+                    found = Some(expected);
+                    from = from.wrapping_add(1);
+                    len = len.wrapping_add(1);
+                    ended = 0;
+                } else {
+                    from = 0;
+                    ended = ended.wrapping_add(1);
+                }
+            }
+            let byte = match found {
+                Some(byte) => byte,
+                None => self.byte(coder, &place, before, known)?,
+            };
+            *bytes.get_mut(at)? = byte;
+            before = before.wrapping_shl(8) | u64::from(byte);
+            place.step(byte);
+        }
+        Some(())
+    }
+
+    /// A byte that is not part of a repetition.
+    fn byte(
+        &mut self,
+        coder: &mut impl Coder,
+        place: &Place,
+        before: u64,
+        known: u8,
+    ) -> Option<u8> {
+        let contexts = contexts(place, before);
+        let kind = usize::from(place.kind).wrapping_mul(2);
+        let high = self.half(coder, contexts, kind, usize::from(known.wrapping_shr(4)))?;
+        let low = u64::try_from(high).ok()?.wrapping_add(1);
+        let contexts = contexts.map(|c| c.wrapping_add(low));
+        let low = self.half(
+            coder,
+            contexts,
+            kind.wrapping_add(1),
+            usize::from(known & 15),
+        )?;
+        u8::try_from(high.wrapping_shl(4) | low).ok()
+    }
+
+    #[inline(never)]
+    fn half(
+        &mut self,
+        coder: &mut impl Coder,
+        contexts: [u64; 2],
+        kind: usize,
+        known: usize,
+    ) -> Option<usize> {
+        let [first, second] = contexts;
+        let (first, second) = (self.set(first)?, self.set(second)?);
+        let (a, b) = (*self.sets.get(first)?, *self.sets.get(second)?);
+        let level = a.level().wrapping_mul(8).wrapping_add(b.level());
+        let share = self
+            .shares
+            .get_mut(kind)?
+            .get_mut(usize::try_from(level).ok()?)?;
+        let now = share.wrapping_add(1 << 14);
+        let value = coder.half(&a.mixed(&b, now), known);
+        // Whoever would have known better has more to say the next time.
+        let (odds_a, odds_b) = (a.of(value), b.of(value));
+        let goal = if odds_b > odds_a { i16::MAX } else { 0 };
+        let goal = if odds_b == odds_a { now } else { goal };
+        *share = share.wrapping_add(goal.wrapping_sub(now).wrapping_shr(6));
+        self.sets.get_mut(first)?.learn(value);
+        self.sets.get_mut(second)?.learn(value);
+        Some(value)
+    }
+
+    /// Where the odds of a context are: one of two places; the one that has seen less gives way.
+    #[inline(never)]
+    fn set(&mut self, context: u64) -> Option<usize> {
+        let hash = hash(context, SETS_BITS + 8);
+        let tag = u16::try_from(hash & 255).ok()?;
+        let first = hash.wrapping_shr(8);
+        let second = first ^ 1;
+        let (a, b) = (self.sets.get(first)?, self.sets.get(second)?);
+        let (in_a, in_b) = (a.has(tag), b.has(tag));
+        if in_a | in_b {
+            return Some(first ^ usize::from(!in_a));
+        }
+        let worse = if b.count() < a.count() { second } else { first };
+        *self.sets.get_mut(worse)? = Odds::even(tag);
+        Some(worse)
+    }
+}
+
+/// What a byte is looked at by: the first is met often and soon known, the second says more.
+fn contexts(place: &Place, before: u64) -> [u64; 2] {
+    let last = before & 0xff;
+    let operation = u64::from(place.operation).wrapping_shl(8);
+    let prefix = operation | u64::from(place.prefix);
+    let modrm = operation | u64::from(place.modrm);
+    let [first, second] = match place.kind {
+        kind::OPERATION | kind::OPERATION_0F | kind::OPERATION_LONG => [last, prefix],
+        kind::MODRM | kind::BYTE | kind::SIB => [prefix, modrm],
+        kind::NEAR_BY => [0, prefix],
+        kind::SHORT_JUMP => [0, operation | u64::from(place.earlier)],
+        kind::DATA => [last, before & 0xffff],
+        kind::BRANCH..kind::NUMBER => [0, operation | last],
+        _ => [0, last],
+    };
+    let kind = u64::from(place.kind);
+    // Room for the upper half of the byte.
+    let mark = |context: u64, which: u64| {
+        let kind = kind.wrapping_mul(2).wrapping_add(which);
+        (context.wrapping_shl(6) | kind).wrapping_shl(5)
+    };
+    [mark(first, 0), mark(second, 1)]
+}
+
+/// Multiplies by 2^64 over the golden ratio (Knuth, The Art of Computer Programming, 6.4).
+fn hash(value: u64, bits: u32) -> usize {
+    let product = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    usize::try_from(product.wrapping_shr(64u32.wrapping_sub(bits))).unwrap_or(0)
+}
+
+/// How many bytes before two places are alike, as far as it matters.
+fn alike(bytes: &[u8], a: usize, b: usize) -> usize {
+    let (a, b) = (bytes.get(..a).unwrap_or(&[]), bytes.get(..b).unwrap_or(&[]));
+    let both = a.iter().rev().zip(b.iter().rev());
+    both.take(LONG).take_while(|(a, b)| a == b).count()
+}

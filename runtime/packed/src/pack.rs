@@ -1,0 +1,91 @@
+//! The packing side, which runs when the tool is built.
+
+use crate::model::{Coder, Work};
+use crate::odds::{ALL, BITS, Odds};
+use crate::stream::LEAST;
+
+/// What came, as a range of odds: from, to.
+pub type Range = (u32, u32);
+/// Most ranges that a byte takes.
+pub const RANGES: usize = 3;
+
+/// Notes all ranges: the stream is made of them from the last to the first.
+struct Encoder<'a> {
+    rest: &'a mut [Range],
+    /// Out of room.
+    full: bool,
+}
+
+impl Encoder<'_> {
+    fn note(&mut self, range: Range) {
+        match core::mem::take(&mut self.rest).split_first_mut() {
+            Some((first, rest)) => {
+                *first = range;
+                self.rest = rest;
+            }
+            None => self.full = true,
+        }
+    }
+}
+
+impl Coder for Encoder<'_> {
+    fn half(&mut self, odds: &Odds, known: usize) -> usize {
+        self.note(odds.range(known));
+        known
+    }
+
+    fn flag(&mut self, odds: u16, known: bool) -> bool {
+        let odds = u32::from(odds);
+        self.note(if known { (0, odds) } else { (odds, ALL) });
+        known
+    }
+}
+
+impl Work {
+    /// Packs bytes of which the first `code` are machine code. The stream is in `to` from the
+    /// offset that is returned to the end; `None` if there was no room for it, or not for
+    /// [`RANGES`] ranges a byte. For work that is new; the bytes stay as they are.
+    pub fn pack(
+        &mut self,
+        bytes: &mut [u8],
+        code: usize,
+        ranges: &mut [Range],
+        to: &mut [u8],
+    ) -> Option<usize> {
+        let room = ranges.len();
+        let mut encoder = Encoder {
+            rest: &mut *ranges,
+            full: false,
+        };
+        self.walk(&mut encoder, bytes, code)?;
+        if encoder.full {
+            return None;
+        }
+        let count = room.wrapping_sub(encoder.rest.len());
+        let mut rest = to;
+        let mut write = |word: u32| {
+            let (before, last) = core::mem::take(&mut rest).split_last_chunk_mut::<2>()?;
+            let [low, high, ..] = word.to_le_bytes();
+            *last = [low, high];
+            rest = before;
+            Some(rest.len())
+        };
+        let mut number = LEAST;
+        for (from, to) in ranges.get(..count)?.iter().rev() {
+            let odds = to.wrapping_sub(*from);
+            // It would not have room for what is added.
+            if number.wrapping_shr(u32::BITS.wrapping_sub(BITS)) >= odds {
+                write(number)?;
+                number = number.wrapping_shr(16);
+            }
+            let times = number.checked_div(odds)?;
+            let rest = number.checked_rem(odds)?;
+            number = times
+                .wrapping_shl(BITS)
+                .wrapping_add(rest)
+                .wrapping_add(*from);
+        }
+        write(number)?;
+        write(number.wrapping_shr(16))
+    }
+}
