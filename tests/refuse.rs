@@ -21,7 +21,23 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "refuse/descriptors",
         "fifo",
-        &["descriptor 7: fifo /", "/fifo: not carried"],
+        &[
+            "descriptor 7: fifo /",
+            "/fifo, which another process has open: not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
+        "fifo_read",
+        &[
+            "descriptor 7: fifo /",
+            "/fifo, which another process has open: not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
+        "fifo_replaced",
+        &["descriptor 7: fifo /", "/fifo (deleted): not carried"],
     ),
     (
         "refuse/descriptors",

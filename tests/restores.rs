@@ -2,6 +2,7 @@
 //! place, and be left alone by all of it.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -145,6 +146,35 @@ fn a_file_that_is_gone_is_named() -> Result<()> {
         "{message:?}"
     );
     Ok(())
+}
+
+#[test]
+fn a_fifo_that_somebody_filled_is_named() -> Result<()> {
+    let (mut subject, image) = stopped("filled", "files/fifo")?;
+    let name = subject.scratch.join("fifo");
+    let mut other = fs::File::options().read(true).write(true).open(&name)?;
+    other.write_all(b"more")?;
+    let status = subject.launch.restore(&image).start()?.wait()?;
+    let message = subject.scratch.text("restore.err");
+    let what = format!("4 bytes wait in {} already\n", name.display());
+    let right = message.starts_with("ckpt: error: descriptor ") && message.ends_with(&what);
+    ensure!(status.code() == Some(125) && right, "{status} {message:?}");
+    // The name may be another file's by now.
+    drop(other);
+    let kept = subject.scratch.join("kept");
+    fs::rename(&name, &kept)?;
+    subject.scratch.write("fifo", "no FIFO")?;
+    let status = subject.launch.restore(&image).start()?.wait()?;
+    let message = subject.scratch.text("restore.err");
+    let what = format!("{} is of another kind now\n", name.display());
+    ensure!(
+        status.code() == Some(125) && message.ends_with(&what),
+        "{status} {message:?}"
+    );
+    // Nobody has it any more, and nothing is in it.
+    fs::rename(&kept, &name)?;
+    subject.restore(&image)?;
+    subject.judge()
 }
 
 #[test]

@@ -52,6 +52,8 @@ int main(int argc, char **argv) {
     int memory = (int)syscall(SYS_memfd_create, "victim", 2 /* MFD_ALLOW_SEALING */);
     expect(memory >= 0 && write(memory, block, 2 * PAGE) == 2 * PAGE, "memory file");
     expect(mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) != MAP_FAILED, "its view");
+    int fifo = mkfifo("named pipe", 0600) == 0 ? open("named pipe", O_RDWR) : -1;
+    expect(fifo >= 0 && write(fifo, "unread", 6) == 6, "FIFO");
     for (int i = 0; i < 2; i++) {
         uint64_t *object = map_anywhere(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
         fill(object, 2 * PAGE, 2);

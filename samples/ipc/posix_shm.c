@@ -13,11 +13,7 @@ int main(int argc, char **argv) {
     int both = strcmp(argv[2], "both") == 0;
     char name[64];
     snprintf(name, sizeof name, "/ckpt-sample-%d", (int)getpid());
-    char path[80];
-    snprintf(path, sizeof path, "/dev/shm%s", name);
-    // A file that is made again does not show O_NOFOLLOW, which shm_open has set; nor does it matter.
-    int file = held || both ? open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
-                    : shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+    int file = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
     expect(file >= 0, "shm_open");
     expect(ftruncate(file, LENGTH) == 0, "ftruncate");
     unsigned char *view = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);

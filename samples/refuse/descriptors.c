@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo memfd_huge lease unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -60,6 +60,16 @@ static void *sleep_on(void *unused) {
     return unused;
 }
 
+// An end of a FIFO, of which a process that is no child of this one has the other.
+static int open_half_fifo(int access) {
+    expect(mkfifo("fifo", 0600) == 0, "mkfifo");
+    int both = open("fifo", O_RDWR), two[2] = {open("fifo", access), open("fifo", O_WRONLY - access)};
+    expect(two[0] >= 0 && two[1] >= 0, "open");
+    close(both);
+    give_away(two);
+    return two[0];
+}
+
 static int make(const char *kind) {
     int two[2] = {-1, -1};
     if (strcmp(kind, "pipe") == 0) {
@@ -69,8 +79,15 @@ static int make(const char *kind) {
         return two[0];
     }
     if (strcmp(kind, "fifo") == 0) {
-        expect(mkfifo("fifo", 0600) == 0, "mkfifo");
-        return open("fifo", O_RDWR);
+        return open_half_fifo(O_WRONLY);
+    }
+    if (strcmp(kind, "fifo_read") == 0)
+        return open_half_fifo(O_RDONLY);
+    if (strcmp(kind, "fifo_replaced") == 0) {
+        expect(mkfifo("fifo", 0600) == 0 && link("fifo", "other") == 0, "mkfifo");
+        int fd = open("fifo", O_RDWR);
+        unlink("fifo");
+        return fd;
     }
     if (strcmp(kind, "memfd_huge") == 0)
         return (int)syscall(SYS_memfd_create, "large", 4 /* MFD_HUGETLB */);

@@ -280,7 +280,7 @@ impl<'a> Sections<'a> {
             packet.check(floor)?;
             floor = packet.end();
             let is_in = |(_, file): (u32, record::File<'_>)| {
-                file.kind == record::file_kind::PIPE && floor <= file.pos.unsigned_abs()
+                file.is_pipe() && floor <= file.pos.unsigned_abs()
             };
             if !pipe.is_some_and(is_in) {
                 return Err(DecodeError::Value("packet in a pipe"));

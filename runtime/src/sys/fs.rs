@@ -446,6 +446,13 @@ pub fn pipe() -> SysResult<(Fd, Fd)> {
     Ok((Fd(ends[0]), Fd(ends[1])))
 }
 
+/// mknod(2): a FIFO.
+pub fn make_fifo(path: &CStr, mode: u32) -> SysResult<()> {
+    const S_IFIFO: u32 = 0o010_000;
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_mknod, path.as_ptr(), S_IFIFO | mode, 0) }.map(drop)
+}
+
 /// socketpair(2) of Unix stream sockets, close-on-exec.
 pub fn socket_pair() -> SysResult<(Fd, Fd)> {
     const AF_UNIX: u32 = 1;

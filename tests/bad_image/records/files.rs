@@ -17,9 +17,15 @@ fn open_files() -> Result<()> {
     let regular = all.iter().position(|f| f.kind == file_kind::REGULAR);
     let regular = regular.expect("a regular file");
     type Change = fn(&mut File<'_>);
-    let changes: [(&str, Change); 15] = [
+    let changes: [(&str, Change); 17] = [
         ("kind", |f| f.kind = file_kind::LAST + 1),
-        ("kind of none", |f| f.kind = file_kind::MEMORY + 1),
+        ("kind of none", |f| f.kind = file_kind::FIFO + 1),
+        ("bits of a FIFO", |f| {
+            (f.kind, f.rdev) = (file_kind::FIFO, 4);
+        }),
+        ("name of a FIFO", |f| {
+            (f.kind, f.path) = (file_kind::FIFO, b"f");
+        }),
         ("seals", |f| (f.kind, f.rdev) = (file_kind::MEMORY, 64)),
         ("kind", |f| f.kind = u32::MAX),
         ("stream of a file", |f| f.stream = 1),

@@ -27,6 +27,8 @@ pub mod file_kind {
     pub const EPOLL: u32 = 8;
     /// A memory file, memfd_create(2), with its contents in the image.
     pub const MEMORY: u32 = 9;
+    /// An end of a FIFO, opened by its path; what is unread in it is in the image.
+    pub const FIFO: u32 = 10;
     /// A socket; the rest of it is in the section of sockets.
     pub const SOCKET: u32 = 16;
     /// Signals to read, signalfd(2).
@@ -35,8 +37,17 @@ pub mod file_kind {
     pub const PIDFD: u32 = 18;
     /// A timer, timerfd_create(2).
     pub const TIMERFD: u32 = 19;
-    /// The last of them; 10 to 15 are none.
+    /// The last of them; 11 to 15 are none.
     pub const LAST: u32 = TIMERFD;
+}
+
+/// Bits of [`File::rdev`] of a FIFO.
+pub mod fifo {
+    /// An end for reading, and since it is open nobody has had the other: whoever asks is not told
+    /// of a hang-up.
+    pub const UNWRITTEN: u64 = 1;
+    /// It has no name any more.
+    pub const NAMELESS: u64 = 2;
 }
 
 /// O_CREAT, O_EXCL, O_NOCTTY and O_TRUNC: they act when a file is opened and are not kept
@@ -46,7 +57,7 @@ const ONCE: u32 = 0o1700;
 const O_EXCL: u32 = 0o200;
 
 fn is_kind(kind: u32) -> bool {
-    kind <= file_kind::MEMORY || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
+    kind <= file_kind::FIFO || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
 }
 
 record! {
@@ -60,16 +71,17 @@ record! {
         stream: u32,
         /// File type and permissions, as `st_mode`.
         mode: u32,
-        /// Read and write position, bytes (a directory's is the file system's own); of a pipe or
-        /// socket, bytes that are in it; of an eventfd, 1 if it is a semaphore.
+        /// Read and write position, bytes (a directory's is the file system's own); of a pipe,
+        /// FIFO or socket, bytes that are in it; of an eventfd, 1 if it is a semaphore.
         pos: i64,
         /// Device, as `st_dev`.
         dev: u64,
         /// Inode.
         ino: u64,
-        /// Device number of a device file, as `st_rdev`; of a memory file, its seals (F_SEAL_*).
+        /// Device number of a device file, as `st_rdev`; of a memory file, its seals (F_SEAL_*);
+        /// of a FIFO, bits of [`fifo`].
         rdev: u64,
-        /// Size, bytes; of a pipe, bytes that fit into it; of an eventfd, its value; of a socket, as
+        /// Size, bytes; of a pipe or FIFO, bytes that fit into it; of an eventfd, its value; of a socket, as
         /// `pos`; of a signalfd, the signals, one a bit.
         size: u64,
         /// Signal-driven I/O: owner as F_GETOWN gives it.
@@ -91,6 +103,12 @@ impl File<'_> {
         matches!(self.kind, file_kind::DELETED | file_kind::MEMORY)
     }
 
+    /// True if it is an end of a pipe, with a name or without.
+    #[must_use]
+    pub fn is_pipe(&self) -> bool {
+        matches!(self.kind, file_kind::PIPE | file_kind::FIFO)
+    }
+
     /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
         let stream = self.kind == file_kind::STREAM;
@@ -106,10 +124,14 @@ impl File<'_> {
             && (0..=64).contains(&self.owner_signal);
         let path = self.path.len() <= limits::PATH
             && !self.path.contains(&0)
-            && (stream || self.kind >= file_kind::PIPE || self.path.first() == Some(&b'/'));
+            && (self.path.first() == Some(&b'/')
+                || stream
+                || self.kind >= file_kind::PIPE && self.kind != file_kind::FIFO);
         let within = match self.kind {
-            file_kind::PIPE | file_kind::SOCKET => {
-                self.size <= PIPE && self.pos.unsigned_abs() <= self.size
+            file_kind::PIPE | file_kind::SOCKET | file_kind::FIFO => {
+                self.size <= PIPE
+                    && self.pos.unsigned_abs() <= self.size
+                    && (self.kind != file_kind::FIFO || self.rdev < 1 << 2)
             }
             // Those that fcntl(2) knows.
             file_kind::MEMORY => self.rdev < 1 << 6,

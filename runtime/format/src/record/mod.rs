@@ -12,7 +12,9 @@ mod socket;
 mod thread;
 
 pub use attributes::{Attributes, LIMITS};
-pub use file::{Content, Descriptor, File, Lock, Packet, TimerFd, Watch, file_kind, lock_kind};
+pub use file::{
+    Content, Descriptor, File, Lock, Packet, TimerFd, Watch, fifo, file_kind, lock_kind,
+};
 pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};

@@ -7,7 +7,7 @@ use super::memfd;
 use super::pidfd;
 use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
-use super::{epoll, eventfd};
+use super::{epoll, eventfd, fifo};
 use crate::config::Streams;
 use crate::error::{Result, fail};
 use crate::sys::fs::{self, Stat};
@@ -38,7 +38,7 @@ pub(super) struct Fate {
 }
 
 impl Fate {
-    fn new(kind: u32, path: &[u8]) -> Self {
+    pub(super) fn new(kind: u32, path: &[u8]) -> Self {
         let mut text = PathText::new();
         text.push(path);
         Self {
@@ -120,6 +120,7 @@ impl Seen<'_> {
                 Ok(Fate::new(file_kind::DIRECTORY, own_proc(link).as_bytes()))
             }
             S_IFCHR => self.device(link),
+            S_IFIFO => fifo::fate(self.fd, &self.stat, link, self.leads_here(link)),
             0 => self.anonymous(link),
             _ => Err(refuse(self.fd, &self.stat, self.link)),
         }

@@ -1,7 +1,7 @@
 //! Finds all descriptors and which of them are one description.
 
 use ckpt_format::limits;
-use ckpt_format::record::{File, file_kind};
+use ckpt_format::record::{File, fifo, file_kind};
 
 use super::classify::{Fate, Seen};
 use super::kinds::{refuse, refused};
@@ -196,7 +196,7 @@ impl Collector {
         };
         let (pos, size) = match fate.kind {
             file_kind::PATH => (0, stat.st_size as u64),
-            file_kind::PIPE => pipe::measure(fd)?,
+            file_kind::PIPE | file_kind::FIFO => pipe::measure(fd)?,
             file_kind::EVENTFD => eventfd::measure(fd)?,
             file_kind::SIGNALFD => (0, signalfd::mask(fd)?),
             _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),
@@ -209,10 +209,10 @@ impl Collector {
             pos: pos as i64,
             dev: stat.st_dev,
             ino: stat.st_ino,
-            rdev: if fate.kind == file_kind::MEMORY {
-                memfd::seals(fd)
-            } else {
-                stat.st_rdev
+            rdev: match fate.kind {
+                file_kind::MEMORY => memfd::seals(fd),
+                file_kind::FIFO if stat.st_nlink == 0 => fifo::NAMELESS,
+                _ => stat.st_rdev,
             },
             size,
             owner,

@@ -91,6 +91,13 @@ impl Book {
         }
     }
 
+    /// Notes what `rdev` has to tell of a description.
+    pub(super) fn mark(&mut self, n: usize, rdev: u64) {
+        if let Some(known) = self.files.as_mut_slice().get_mut(n) {
+            known.rdev = rdev;
+        }
+    }
+
     pub(super) fn add_descriptor(&mut self, fd: i32, file: u32, cloexec: bool) -> Result<()> {
         self.descriptors.push(Descriptor {
             fd: fd as u32,

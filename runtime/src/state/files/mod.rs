@@ -6,6 +6,7 @@ mod contents;
 mod epoll;
 mod eventfd;
 mod fdinfo;
+mod fifo;
 mod install;
 mod kinds;
 mod known;

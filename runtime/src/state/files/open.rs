@@ -92,7 +92,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
 
 /// Signals of what has contents of its own have to wait until it is filled.
 fn fills_late(file: &File<'_>) -> bool {
-    matches!(file.kind, file_kind::PIPE | file_kind::SOCKET)
+    file.is_pipe() || file.kind == file_kind::SOCKET
 }
 
 struct Opener<'a> {
@@ -110,7 +110,7 @@ impl Opener<'_> {
         let opened = match file.kind {
             file_kind::STREAM => return self.stream(fd, file),
             file_kind::DELETED | file_kind::MEMORY => self.remade.open(number, fd, file)?,
-            file_kind::PIPE => self.pipes.open(number, fd, file)?,
+            file_kind::PIPE | file_kind::FIFO => self.pipes.open(number, fd, file)?,
             file_kind::SOCKET => match self.sockets.take(number) {
                 Some(socket) => socket,
                 None => fail!("descriptor {fd}: cannot make its socket again"),
@@ -156,7 +156,7 @@ impl Opener<'_> {
     }
 }
 
-fn cannot_open(fd: u32, path: &[u8], e: Errno) -> Error {
+pub(super) fn cannot_open(fd: u32, path: &[u8], e: Errno) -> Error {
     Error::new(format_args!(
         "descriptor {fd}: cannot open {}: {e}",
         Show(path)

@@ -1,4 +1,4 @@
-//! Pipes whose other end the process has, too, or nobody: what is in them, and both ends.
+//! Pipes and FIFOs whose other end the process has, too, or nobody: what is in them, and both ends.
 //!
 //! Nothing is taken out of a pipe: tee(2) gives a copy, so a checkpoint may fail at any point.
 #![expect(
@@ -9,9 +9,10 @@
 use core::iter::from_fn;
 
 use ckpt_format::DecodeError;
-use ckpt_format::record::{File, Packet, file_kind};
+use ckpt_format::record::{File, Packet, fifo as told, file_kind};
 use ckpt_format::toc::kind;
 
+use super::fifo;
 use super::kinds::refused;
 use super::known::{Book, Known};
 use super::packets::{self, Copy, O_DIRECT};
@@ -42,7 +43,7 @@ pub(super) fn measure(fd: i32) -> Result<(u64, u64)> {
 
 /// Is it an end of such a pipe?
 pub(super) fn is(known: &Known) -> bool {
-    known.kind == file_kind::PIPE
+    matches!(known.kind, file_kind::PIPE | file_kind::FIFO)
 }
 
 /// All ends of a pipe.
@@ -71,6 +72,13 @@ pub(super) fn look(book: &mut Book) -> Result<()> {
         };
         let fd = known.fd;
         let what = format_args!("cannot look into the pipe at descriptor {fd}");
+        let reading = reader(book, &known).map(|end| end.fd);
+        let writing = ends(book, &known).any(|end| access(end) != fs::O_RDONLY);
+        let alone = reading.is_none() || !writing;
+        if known.kind == file_kind::FIFO {
+            let told = fifo::note(&known, book.path(&known), alone)?;
+            book.mark(number, told);
+        }
         // A pipe's first description stands for it.
         if ends(book, &known)
             .next()
@@ -78,9 +86,7 @@ pub(super) fn look(book: &mut Book) -> Result<()> {
         {
             continue;
         }
-        let reading = reader(book, &known).map(|end| end.fd);
-        let writing = ends(book, &known).any(|end| access(end) != fs::O_RDONLY);
-        if (reading.is_none() || !writing) && !fs::is_hung_up(fd).or_fail(what)? {
+        if alone && known.kind == file_kind::PIPE && !fs::is_hung_up(fd).or_fail(what)? {
             return Err(refused(fd, format_args!("pipe to another process")));
         }
         let len = known.pos as usize;
@@ -154,6 +160,8 @@ pub(super) struct Made {
     /// What will be in it, until it is.
     contents: i32,
     len: u64,
+    /// Permissions of a FIFO that had lost its name, else zero.
+    mode: u32,
 }
 
 // SAFETY: a record of integers.
@@ -171,6 +179,9 @@ impl<'a> Pipes<'a> {
     /// Opens description `number`, making the pipe if this is the first of it.
     #[inline(never)]
     pub(super) fn open(&mut self, number: usize, fd: u32, file: &File<'_>) -> Result<Fd> {
+        if file.kind == file_kind::FIFO && file.rdev == told::UNWRITTEN {
+            return fifo::open_unwritten(fd, file);
+        }
         let size = file.size;
         let what = format_args!("descriptor {fd}: cannot make its pipe of {size} bytes again");
         let same = |m: &Made| m.is == 1 && (m.dev, m.ino) == (file.dev, file.ino);
@@ -179,7 +190,12 @@ impl<'a> Pipes<'a> {
             fail!("{what}");
         };
         if made.is == 0 {
-            *made = make(file).or_fail(what)?;
+            let ends = if file.kind == file_kind::FIFO {
+                fifo::open_both(fd, file)?
+            } else {
+                fs::pipe().or_fail(what)?
+            };
+            *made = make(ends, file).or_fail(what)?;
         }
         let ([reading, writing], [read_given, write_given]) = (made.ends, &mut made.given);
         let (from, given) = match file.flags & fs::O_ACCMODE {
@@ -190,7 +206,9 @@ impl<'a> Pipes<'a> {
         let flags = file.flags & !O_ASYNC;
         // The ends of pipe(2) are descriptions themselves; others were opened through /proc, which
         // takes no O_DIRECT (do_dentry_open, fs/open.c).
-        let opened = if *given == 1 || flags & (O_LARGEFILE | fs::O_RDWR) != 0 {
+        let opened = if file.kind == file_kind::FIFO && file.rdev & told::NAMELESS == 0 {
+            fifo::named(fd, file, flags)?
+        } else if *given == 1 || flags & (O_LARGEFILE | fs::O_RDWR) != 0 {
             reopen(from, flags & !O_DIRECT).or_fail(what)?
         } else {
             *given = 1;
@@ -216,7 +234,10 @@ impl<'a> Pipes<'a> {
             let its_own = from_fn(|| all.next_if(|packet| packet.file == number));
             packets::fill(&contents, &writing, made.len, its_own)
                 .or_fail(format_args!("cannot fill a pipe with {} bytes", made.len))?;
-            drop(reading);
+            if made.mode != 0 {
+                fs::set_mode(reading.number(), made.mode & 0o7777)
+                    .or_fail(format_args!("cannot set a FIFO's permissions"))?;
+            }
         }
         match all.next() {
             None => Ok(()),
@@ -226,11 +247,16 @@ impl<'a> Pipes<'a> {
     }
 }
 
-fn make(file: &File<'_>) -> SysResult<Made> {
-    let (reading, writing) = fs::pipe()?;
-    if fs::control(writing.number(), F_GETPIPE_SZ, 0)? as u64 != file.size {
-        fs::control(writing.number(), F_SETPIPE_SZ, file.size as usize)?;
+/// Sets how many bytes fit.
+pub(super) fn set_size(fd: i32, size: u64) -> SysResult<()> {
+    if fs::control(fd, F_GETPIPE_SZ, 0)? as u64 != size {
+        fs::control(fd, F_SETPIPE_SZ, size as usize)?;
     }
+    Ok(())
+}
+
+fn make((reading, writing): (Fd, Fd), file: &File<'_>) -> SysResult<Made> {
+    set_size(writing.number(), file.size)?;
     let contents = fs::memory_file(c"pipe")?;
     fs::truncate(contents.number(), file.pos as u64)?;
     Ok(Made {
@@ -241,5 +267,10 @@ fn make(file: &File<'_>) -> SysResult<Made> {
         given: [0; 2],
         contents: contents.release(),
         len: file.pos as u64,
+        mode: if file.rdev & told::NAMELESS == 0 {
+            0
+        } else {
+            file.mode
+        },
     })
 }

@@ -115,13 +115,14 @@ pub(super) fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
     fs::open(name.as_c(), (flags & !ACT) | fs::O_NOCTTY, 0)
 }
 
-/// A file without a name, open for reading and writing; and the description itself where it was
-/// opened with O_TMPFILE, which it shows for good.
+/// A file without a name, open for reading and writing; and the description itself where its flags
+/// can only come from opening it: O_TMPFILE and O_NOFOLLOW, which it shows for good.
 ///
 /// Where the old name is free, it is made under it, so that /proc shows the same as before; else
 /// without one in that directory; else where one can be made at all.
 fn make(file: &File<'_>) -> SysResult<(Fd, Option<Fd>)> {
     const PRIVATE: u32 = 0o600;
+    const ONCE: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC;
     const HIDDEN: u32 = fs::O_RDWR | fs::O_TMPFILE;
     if file.kind == file_kind::MEMORY {
         return Ok((memfd::make(file)?, None));
@@ -129,7 +130,7 @@ fn make(file: &File<'_>) -> SysResult<(Fd, Option<Fd>)> {
     let folder = find_last(file.path, b'/').unwrap_or(0);
     let folder = c_path(file.path.get(..folder.max(1)).unwrap_or(b"/"));
     if file.flags & fs::O_TMPFILE == fs::O_TMPFILE {
-        let flags = file.flags & !(fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC);
+        let flags = file.flags & !ONCE;
         if let Ok(direct) = fs::open(folder.as_c(), flags, PRIVATE) {
             let made = reopen(direct.number(), fs::O_RDWR)?;
             return Ok((made, Some(direct)));
@@ -138,8 +139,11 @@ fn make(file: &File<'_>) -> SysResult<(Fd, Option<Fd>)> {
         let path = c_path(file.path);
         let flags = fs::O_RDWR | fs::O_CREAT | fs::O_EXCL | fs::O_NOFOLLOW;
         if let Ok(made) = fs::open(path.as_c(), flags, PRIVATE) {
+            // Through /proc, O_NOFOLLOW, which shm_open(3) sets, would have another meaning.
+            let direct = (file.flags & fs::O_NOFOLLOW != 0)
+                .then(|| fs::open(path.as_c(), file.flags & !ONCE, 0));
             fs::unlink(path.as_c())?;
-            return Ok((made, None));
+            return Ok((made, direct.transpose()?));
         }
     }
     let made = fs::open(folder.as_c(), HIDDEN, PRIVATE)
