@@ -104,7 +104,7 @@ fn has_test(file: &str, test: &str) -> bool {
     let (part, name) = test.rsplit_once("::").unwrap_or(("", test));
     let tests = repository().join("tests");
     let places = if part.is_empty() {
-        let more = ["catalogue", "threaded"].map(|part| tests.join(file).join(part));
+        let more = ["catalogue", "threaded", "dialogs"].map(|part| tests.join(file).join(part));
         [vec![tests.join(file)], more.to_vec()].concat()
     } else {
         vec![tests.join(file).join(part)]

@@ -1,0 +1,182 @@
+//! Real servers, unmodified, with state: asked for a checkpoint, going on, killed with SIGKILL, restored. Clients
+//! that connect again find the data of the checkpoint at the old address, and go on.
+
+#[path = "servers/catalogue.rs"]
+mod catalogue;
+#[path = "servers/dialogs.rs"]
+mod dialogs;
+#[path = "golang/build.rs"]
+mod golang;
+#[path = "servers/place.rs"]
+mod place;
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use catalogue::{Server, catalogue};
+use ckpt_tests::{Launch, Process, checkpoint, command_of, patch, wait_until};
+use libtest_mimic::{Arguments, Failed, Trial};
+use place::{Kind, Place};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let mut trials = Vec::new();
+    for server in catalogue() {
+        let kinds = [(Kind::Unix, server.unix), (Kind::Tcp, server.tcp)];
+        for (kind, args) in kinds {
+            if let Some(args) = args {
+                let name = format!("{}::{}", server.name, kind.name());
+                let survives = move || Run::new(&server, kind, args)?.survives();
+                trials.push(trial(name, survives));
+            }
+        }
+    }
+    let saving = "redis_saves_in_the_background".to_owned();
+    trials.push(trial(saving, redis_saves_in_the_background));
+    for tool in dialogs::tools() {
+        trials.push(trial(tool.name.to_owned(), move || {
+            dialogs::survives(&tool)
+        }));
+    }
+    libtest_mimic::run(&arguments, trials).exit();
+}
+
+fn trial(name: String, test: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        test().map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}
+
+/// A server in a directory of its own, and what its clients have done.
+struct Run {
+    server: Server,
+    place: Place,
+    launch: Launch,
+    process: Process,
+    /// How often the step was taken, as the server knows it.
+    count: u32,
+}
+
+impl Run {
+    /// Starts the server; its clients have brought it into the state that is to survive.
+    fn new(server: &Server, kind: Kind, args: &[&str]) -> Result<Self> {
+        let place = Place::new(server.name, kind)?;
+        for (name, content) in server.files {
+            place.scratch.write(name, place.fill(content))?;
+        }
+        let original = (server.program)(&place.scratch).context("find the program")?;
+        let program = place.scratch.join(server.file_name);
+        patch(&original, &program)?;
+        let mut launch = Launch::new(&program, &[], place.scratch.path());
+        launch.args = args.iter().map(|arg| place.fill(arg)).collect();
+        launch.env.clear();
+        let process = launch.start()?;
+        let mut run = Self {
+            server: *server,
+            place,
+            launch,
+            process,
+            count: 0,
+        };
+        for &(say, hear) in server.first {
+            run.talk(say, hear).context("at the start")?;
+        }
+        run.step().context("at the start")?;
+        Ok(run)
+    }
+
+    /// A client connects, says this, hears an answer that ends so, and hangs up.
+    fn talk(&mut self, say: &str, hear: &str) -> Result<()> {
+        let talked = self
+            .place
+            .connect(&mut self.process)
+            .and_then(|mut client| {
+                client.talk(say, hear)?;
+                client.end()
+            });
+        talked.with_context(|| {
+            let error = self.place.scratch.text("restore.err");
+            format!("{}; the restore: {error:?}", self.process.complaint())
+        })
+    }
+
+    /// Takes the step that depends on all the steps before it.
+    fn step(&mut self) -> Result<()> {
+        self.count += 1;
+        let (say, hear) = self.server.step;
+        let count = self.count.to_string();
+        self.talk(say, &hear.replace("COUNT", &count))
+    }
+
+    fn survives(mut self) -> Result<()> {
+        for generation in 1..=self.server.generations {
+            let image = self.place.scratch.join(&format!("{generation}.img"));
+            checkpoint(&self.launch.program, self.process.pid(), &image, false)
+                .with_context(|| format!("checkpoint {generation}"))?;
+            let count = self.count;
+            for _ in 0..3 {
+                self.step().context("after a checkpoint")?;
+            }
+            self.process.kill()?;
+            self.restore(&image)?;
+            self.count = count;
+            for _ in 0..3 {
+                self.step().context("after a restore")?;
+            }
+        }
+        let (signal, expected) = self.server.end;
+        self.process.signal(signal)?;
+        let status = self.process.wait()?;
+        ensure!(
+            status.code() == Some(expected),
+            "the server ended with {status}: {}",
+            self.process.complaint()
+        );
+        Ok(())
+    }
+
+    fn restore(&mut self, image: &Path) -> Result<()> {
+        let mut launch = self.launch.restore(image);
+        let options = self.server.options.iter().map(|&option| option.to_owned());
+        launch.args.extend(options);
+        self.process = launch.start()?;
+        Ok(())
+    }
+}
+
+/// A child that writes the data is refused by its name; when it is done, the checkpoint is taken.
+fn redis_saves_in_the_background() -> Result<()> {
+    let server = catalogue()
+        .into_iter()
+        .find(|server| server.name == "redis");
+    let server = server.context("redis")?;
+    let mut run = Run::new(&server, Kind::Unix, server.unix.context("arguments")?)?;
+    // Microseconds for each key.
+    run.talk("CONFIG SET rdb-key-save-delay 600000000\r\n", "+OK\r\n")?;
+    // Not to its end: the child has this connection, too.
+    let mut client = run.place.connect(&mut run.process)?;
+    client.talk("BGSAVE\r\n", "+Background saving started\r\n")?;
+    drop(client);
+    let image = run.place.scratch.join("saving.img");
+    let asked = command_of(&run.launch.program, None)
+        .args(["--checkpoint", &run.process.pid().to_string(), "-o"])
+        .arg(&image)
+        .output()?;
+    let said = String::from_utf8(asked.stderr)?;
+    let child = said
+        .strip_prefix("ckpt: error: child ")
+        .and_then(|rest| rest.strip_suffix(" (redis-server): not carried\n"));
+    let child: i32 = child.with_context(|| format!("{said:?}"))?.parse()?;
+    ensure!(asked.status.code() == Some(1) && !image.exists());
+    run.step()?;
+
+    let child = rustix::process::Pid::from_raw(child).context("process id 0")?;
+    rustix::process::kill_process(child, rustix::process::Signal::KILL)?;
+    let mut client = run.place.connect(&mut run.process)?;
+    wait_until("the end of the saving", || {
+        let told = client.talk("INFO persistence\r\nPING\r\n", "+PONG\r\n")?;
+        Ok(told.contains("rdb_bgsave_in_progress:0"))
+    })?;
+    client.end()?;
+    run.survives()
+}
