@@ -12,8 +12,8 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Attributes, Content, Descriptor, File, Guard, Job, Lock, Machine, Message, Mm, Packet,
-    Pending, Program, Right, Run, Socket, SocketOption, Thread, TimerFd, Timers, Vdso, Vma, Watch,
-    file_kind, prot, vma_kind,
+    Pending, PosixTimer, Program, Right, Run, Socket, SocketOption, Thread, TimerFd, Timers, Vdso,
+    Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -48,6 +48,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Packet>("packet", kind::PACKETS, true),
         of::<Watch>("watch", kind::WATCHES, true),
         of::<Job>("job", kind::JOB, false),
+        of::<PosixTimer>("posix timer", kind::POSIX_TIMERS, true),
         of::<TimerFd>("timerfd", kind::TIMERFDS, true),
         of::<Socket<'_>>("socket", kind::SOCKETS, true),
         of::<SocketOption<'_>>("socket option", kind::SOCKET_OPTIONS, true),
@@ -160,7 +161,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
             ensure!(row[2].starts_with(&format!("{how} `{name}`")), "{row:?}");
         }
     }
-    let numbers: [(&str, u64); 18] = [
+    let numbers: [(&str, u64); 19] = [
         ("SECTIONS", limits::SECTIONS.into()),
         ("VMAS", limits::VMAS.into()),
         ("RUNS", limits::RUNS.into()),
@@ -173,6 +174,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
         ("OPTIONS", limits::OPTIONS.into()),
         ("OPTION", limits::OPTION.try_into()?),
         ("PENDING", limits::PENDING.into()),
+        ("POSIX_TIMERS", limits::POSIX_TIMERS.into()),
         ("PATH", limits::PATH.try_into()?),
         ("METADATA", limits::METADATA),
         ("RUN_PAGES", limits::RUN_PAGES.into()),
@@ -347,6 +349,7 @@ fn sections() -> Vec<Section> {
         list::<Packet>(kind::PACKETS, &[]),
         list::<Watch>(kind::WATCHES, &[]),
         one(kind::JOB, &job()),
+        list::<PosixTimer>(kind::POSIX_TIMERS, &[]),
         list::<TimerFd>(kind::TIMERFDS, &[]),
         list::<Socket<'_>>(kind::SOCKETS, &[]),
         list::<SocketOption<'_>>(kind::SOCKET_OPTIONS, &[]),
@@ -753,6 +756,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::PACKETS => again::<Packet>(parts, kind, true),
             kind::WATCHES => again::<Watch>(parts, kind, true),
             kind::JOB => again::<Job>(parts, kind, false),
+            kind::POSIX_TIMERS => again::<PosixTimer>(parts, kind, true),
             kind::TIMERFDS => again::<TimerFd>(parts, kind, true),
             kind::SOCKETS => again::<Socket<'_>>(parts, kind, true),
             kind::SOCKET_OPTIONS => again::<SocketOption<'_>>(parts, kind, true),

@@ -126,6 +126,21 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     ("refuse/tasks", "child", &["child"]),
     (
+        "refuse/timers",
+        "target",
+        &["posix timer 0: of a thread that has ended: not carried"],
+    ),
+    (
+        "refuse/timers",
+        "clock",
+        &["posix timer 0: of a thread that has ended: not carried"],
+    ),
+    (
+        "refuse/timers",
+        "process",
+        &["posix timer 0: on the clock of process ", ": not carried"],
+    ),
+    (
         "refuse/ipc",
         "shm",
         &["mapping ", ": system v shared memory /sysv00000000"],

@@ -142,8 +142,14 @@ impl Run {
         Ok(())
     }
 
-    fn image(&self, name: &str) -> PathBuf {
-        self.scratch.join(name)
+    /// Takes a checkpoint, by the command where that can be.
+    fn take(&self, name: &str, process: &mut Process, case: &Case) -> Result<PathBuf> {
+        if case.sample.ask == Ask::SignalInMusl && case.link == Link::Musl {
+            return checkpoint_by_signal(process, self.scratch.path());
+        }
+        let image = self.scratch.join(name);
+        checkpoint(&self.launch.program, process.pid(), &image, false)?;
+        Ok(image)
     }
 }
 
@@ -177,12 +183,11 @@ fn goes_on(case: &Case) -> Result<()> {
     let run = Run::new(case, true)?;
     let mut process = run.start()?;
     let before = look_settled(&mut process)?;
-    if case.sample.ask == Ask::Either {
+    if case.sample.ask != Ask::Command {
         checkpoint_by_signal(&mut process, run.scratch.path())?;
         wait_for_state(&mut process, &before, &[], "after a checkpoint by signal")?;
     }
-    let image = run.image("by-command.img");
-    checkpoint(&run.launch.program, process.pid(), &image, false)?;
+    let image = run.take("by-command.img", &mut process, case)?;
     wait_for_state(&mut process, &before, &[], "after a checkpoint by command")?;
     let size = fs::metadata(&image)?.len();
     if let Some(most) = case.sample.max_image {
@@ -201,8 +206,8 @@ fn restored(case: &Case) -> Result<()> {
     let mut process = run.start()?;
     let before = look_settled(&mut process)?;
     for generation in 1..=case.sample.generations {
-        let image = run.image(&format!("{generation}.img"));
-        checkpoint(&run.launch.program, process.pid(), &image, false)
+        let image = run
+            .take(&format!("{generation}.img"), &mut process, case)
             .with_context(|| format!("checkpoint {generation}"))?;
         process.kill()?;
         process = run.launch.restore(&image).start()?;

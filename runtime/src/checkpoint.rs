@@ -3,16 +3,17 @@
 //! Everything that may refuse comes first; the file is made when nothing but the disk can fail.
 
 use ckpt_format::limits;
-use ckpt_format::record::{Pending, Program, Thread};
+use ckpt_format::record::{Program, Thread};
 use ckpt_format::toc::kind;
 
 use crate::error::Result;
 use crate::image::name;
 use crate::image::output::Output;
 use crate::request::Request;
+use crate::state::signals::Waiting;
 use crate::state::{
-    attributes, children, files, ipc, job, machine, memory, mm, rseq, signals, thread, timers,
-    unsupported, vdso,
+    attributes, children, files, ipc, job, machine, memory, mm, posix_timers, rseq, signals,
+    thread, timers, unsupported, vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -31,7 +32,6 @@ pub fn take(order: &Order) -> Result<PathText> {
     unsupported::refuse_foreign_proc()?;
     let others = quiesce::Standstill::reach()?;
     children::refuse()?;
-    timers::refuse_posix()?;
     unsupported::refuse(&others)?;
     ipc::undo::refuse()?;
     let sequence = config::with(|c| {
@@ -71,7 +71,7 @@ fn write(
     let attributes = attributes::collect(&arena, dumpable)?;
     let actions = signals::actions()?;
     let program = program(&arena, sequence)?;
-    let pending = pending(others)?;
+    let waiting = waiting(others)?;
     let timers = timers::collect()?;
 
     let mut out = Output::create(&arena, path)?;
@@ -86,7 +86,8 @@ fn write(
     out.section(kind::PROGRAM, 8192, |w| w.put(&program))?;
     out.section(kind::ATTRIBUTES, 8192, |w| w.put(&attributes))?;
     out.list(kind::ACTIONS, &actions)?;
-    out.list(kind::PENDING, pending.as_slice())?;
+    out.list(kind::PENDING, waiting.signals.as_slice())?;
+    out.list(kind::POSIX_TIMERS, waiting.timers.as_slice())?;
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
     out.section(kind::JOB, 64, |w| w.put(&job::collect()))?;
     files.write(&mut out)?;
@@ -99,13 +100,24 @@ fn write(
     out.finish(config::with(|c| c.identity))
 }
 
-/// The queued signals of this thread, of the others, and of the process.
+/// The queued signals of this thread, of the others, and of the process; and the POSIX timers,
+/// which must be looked at along with them.
 #[inline(never)]
-fn pending(others: &quiesce::Standstill) -> Result<List<Pending>> {
-    let mut all = List::new(limits::PENDING as usize);
-    let first = crate::sys::thread::id() == process::id();
-    signals::collect_pending(&mut all, first)?;
+fn waiting(others: &quiesce::Standstill) -> Result<Waiting> {
+    let own = crate::sys::thread::id();
+    let mut all = Waiting {
+        signals: List::new(limits::PENDING as usize),
+        timers: posix_timers::list()?,
+        tids: List::new(limits::THREADS as usize),
+    };
+    all.tids.push(own)?;
+    for record in others.records() {
+        all.tids.push(record.tid)?;
+    }
+    posix_timers::measure(all.timers.as_mut_slice())?;
+    signals::collect_pending(&mut all, own == process::id())?;
     others.pending(&mut all)?;
+    posix_timers::settle(all.timers.as_mut_slice(), all.tids.as_slice())?;
     Ok(all)
 }
 

@@ -27,12 +27,13 @@ mod task;
 
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering::SeqCst};
 
-use ckpt_format::record::{Pending, Thread};
+use ckpt_format::record::Thread;
 
 use crate::arch::frame::Frame;
 use crate::arch::stack;
 use crate::error::{Context, Error, Result, fail};
-use crate::state::{rseq, signals, thread as thread_state, vdso};
+use crate::state::signals::{self, Waiting};
+use crate::state::{rseq, thread as thread_state, vdso};
 use crate::sys::signal::{self, Info};
 use crate::sys::{fs, process, thread};
 use crate::util::arena::Arena;
@@ -203,10 +204,12 @@ impl Standstill {
 
     /// Collects the queued signals of all threads but the caller, and those of the process if the
     /// first thread is among them: only that one may queue them again as they were.
-    pub fn pending(&self, into: &mut List<Pending>) -> Result<()> {
+    pub fn pending(&self, into: &mut Waiting) -> Result<()> {
         let pid = process::id();
         for slot in slots().iter().filter(|s| s.is_parked()) {
-            if slot.tid() == pid || slot.has_queue() {
+            // A timer may have sent its signal since.
+            let mut timers = into.timers.as_slice().iter();
+            if slot.tid() == pid || slot.has_queue() || timers.any(|t| t.target == slot.tid()) {
                 slot.collect(into, slot.tid() == pid);
                 while slot.is_collecting() {
                     thread::wait(slot.word(), state::COLLECT, 1000);

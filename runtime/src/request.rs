@@ -259,7 +259,7 @@ fn ask(wish: &Wish) -> Result<PathText> {
     let name = socket
         .as_ref()
         .map_or(0, |(_, name)| HAS_NAME | name << NAME);
-    send(wish.pid, file.number() as u32 | name)?;
+    send(wish.pid, status.listens, file.number() as u32 | name)?;
     wait(wish.pid, &shared, || {
         if let Some((socket, _)) = &socket {
             // Nobody has called, or not the one that may.
@@ -287,8 +287,11 @@ fn ready(pid: u32) -> Result<Status> {
     }
 }
 
-/// Sends the signal; `what` says where the file is to be had.
-fn send(pid: u32, what: u32) -> Result<()> {
+/// Sends the signal; `what` says where the file is to be had. It goes to the first thread if that
+/// `listens`: the C libraries have threads that wait for this number, for signals of timers, and
+/// one of them would take what is sent to the process (timer_helper_thread,
+/// sysdeps/unix/sysv/linux/timer_routines.c of glibc).
+fn send(pid: u32, listens: bool, what: u32) -> Result<()> {
     let mut info: Info = [0; 128];
     let fields = [
         (0, REQUEST_SIGNAL),
@@ -302,8 +305,12 @@ fn send(pid: u32, what: u32) -> Result<()> {
             place.copy_from_slice(&value.to_le_bytes());
         }
     }
-    signal::queue(pid, REQUEST_SIGNAL, &info)
-        .or_fail(format_args!("cannot send a request to process {pid}"))
+    let sent = if listens {
+        signal::queue_thread(pid, pid, REQUEST_SIGNAL, &info)
+    } else {
+        signal::queue(pid, REQUEST_SIGNAL, &info)
+    };
+    sent.or_fail(format_args!("cannot send a request to process {pid}"))
 }
 
 /// Waits for the answer, and until the program has the file does `serve` every moment.
@@ -360,6 +367,8 @@ fn is_alone(pid: u32) -> bool {
 struct Status {
     state: u8,
     catches: bool,
+    /// The first thread is there and does not block the signal.
+    listens: bool,
     uid: u32,
     gid: u32,
 }
@@ -374,11 +383,16 @@ impl Status {
             .or_fail(format_args!("cannot read the status of process {pid}"))?;
         let text = buffer.get(..len).unwrap_or(&[]);
         let field = |name: &[u8]| labelled(text, name).unwrap_or(&[]);
-        let caught = hexadecimal(field(b"SigCgt:")).map_or(0, |(set, _)| set);
+        let has = |name: &[u8]| {
+            let set = hexadecimal(field(name)).map_or(0, |(set, _)| set);
+            set >> (REQUEST_SIGNAL - 1) & 1 == 1
+        };
+        let state = field(b"State:").first().copied().unwrap_or(b'X');
         let first = |name: &[u8]| decimal(field(name)).map_or(0, |(n, _)| n as u32);
         Ok(Self {
-            state: field(b"State:").first().copied().unwrap_or(b'X'),
-            catches: caught & (1 << (REQUEST_SIGNAL - 1)) != 0,
+            state,
+            catches: has(b"SigCgt:"),
+            listens: state != b'Z' && !has(b"SigBlk:"),
             uid: first(b"Uid:"),
             gid: first(b"Gid:"),
         })

@@ -71,6 +71,13 @@ int main(int argc, char **argv) {
     sigprocmask(SIG_BLOCK, &both, NULL);
     raise(SIGUSR1);
     kill(getpid(), SIGRTMIN + 1);
+    timer_t timers[2];
+    struct sigevent manner = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 2};
+    expect(timer_create(CLOCK_MONOTONIC, &manner, &timers[0]) == 0, "timer");
+    manner.sigev_notify = SIGEV_THREAD_ID;
+    manner._sigev_un._tid = getpid();
+    expect(timer_create(CLOCK_MONOTONIC, &manner, &timers[1]) == 0, "timer for a thread");
+    expect(timer_settime(timers[1], 0, &later, NULL) == 0, "armed");
     struct itimerval timer = {.it_value = {1000, 0}, .it_interval = {7, 500000}};
     setitimer(ITIMER_REAL, &timer, NULL);
 

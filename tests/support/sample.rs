@@ -51,6 +51,8 @@ pub enum Ask {
     Either,
     /// The command alone: the sample blocks, takes or plays with SIGUSR2.
     Command,
+    /// With musl the signal alone: the library has taken the command's signal for itself.
+    SignalInMusl,
 }
 
 /// One sample.
@@ -144,6 +146,7 @@ impl Sample {
             }
             "Variants" => self.variants = words(),
             "Ask" if value == "command" => self.ask = Ask::Command,
+            "Ask" if value == "signal in musl" => self.ask = Ask::SignalInMusl,
             "MaxImage" => self.max_image = Some(value.parse()?),
             "Generations" => self.generations = value.parse()?,
             "Unseen" => self.unseen = words(),

@@ -115,9 +115,29 @@ pub fn look(pid: u32) -> Result<State> {
         let value = fields.get(number - 3).copied().unwrap_or("missing");
         state.insert(format!("stat {name}"), value.to_owned());
     }
+    state.insert("timers".to_owned(), timers(pid));
     state.insert("descriptors".to_owned(), descriptors(pid)?);
     state.insert("memory".to_owned(), memory_of(pid)?);
     Ok(state)
+}
+
+/// POSIX timers, by number: signal, manner of telling, clock, without the ids of process and threads.
+fn timers(pid: u32) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/timers")).unwrap_or_default();
+    let mut all: Vec<String> = text
+        .split("ID: ")
+        .map(|timer| match timer.split_once("ClockID: ") {
+            Some((head, clock)) => {
+                let clock: i32 = clock.trim().parse().unwrap_or_default();
+                let head = head.trim_end_matches(|c: char| c.is_ascii_digit() || c == '\n');
+                let kind = if clock < 0 { clock & 7 } else { clock };
+                format!("{head} {} {kind}", clock < 0).replace('\n', " ")
+            }
+            None => String::new(),
+        })
+        .collect();
+    all.sort();
+    all.join("\n")
 }
 
 /// Number, file, flags and offset of each. Left out: mount id and inode, which a file of its own has when a

@@ -13,6 +13,8 @@ pub const THREADS: u32 = 1 << 22;
 pub const DESCRIPTORS: u32 = 1 << 20;
 /// File locks: as many as descriptors; a database has a handful.
 pub const LOCKS: u32 = 1 << 20;
+/// POSIX timers: each holds one of the signals that `RLIMIT_SIGPENDING` allows.
+pub const POSIX_TIMERS: u32 = 1 << 20;
 /// Packets in all pipes together: a plain user's pipes have room for 16,384
 /// (`fs.pipe-user-pages-soft`).
 pub const PACKETS: u32 = 1 << 20;

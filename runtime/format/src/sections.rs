@@ -74,6 +74,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::Message<'_>>(kind::MESSAGES, limits::MESSAGES)?;
         self.decodes::<record::Right>(kind::RIGHTS, limits::DESCRIPTORS)?;
         self.decodes::<record::TimerFd>(kind::TIMERFDS, limits::DESCRIPTORS)?;
+        self.decodes::<record::PosixTimer>(kind::POSIX_TIMERS, limits::POSIX_TIMERS)?;
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
@@ -101,6 +102,7 @@ impl<'a> Sections<'a> {
             return Err(DecodeError::Value("length of the pages section"));
         }
         self.threads()?;
+        self.posix_timers()?;
         self.signals()
     }
 
@@ -359,6 +361,22 @@ impl<'a> Sections<'a> {
         } else {
             Err(DecodeError::Value("timer of a descriptor"))
         }
+    }
+
+    /// POSIX timers come in the order of their ids; their threads are there.
+    fn posix_timers(&self) -> Checked {
+        let mut floor = 0;
+        for timer in self.known::<record::PosixTimer>(kind::POSIX_TIMERS) {
+            timer.check(floor)?;
+            floor = timer.id.saturating_add(1);
+            for tid in timer.threads() {
+                let mut threads = self.known::<record::Thread>(kind::THREADS);
+                if !threads.any(|thread| thread.tid == tid) {
+                    return Err(DecodeError::Value("thread of a POSIX timer"));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn threads(&self) -> Checked {

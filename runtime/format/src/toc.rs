@@ -49,6 +49,8 @@ pub mod kind {
     pub const LOCKS: u32 = 17;
     /// Where packets begin and end in pipes.
     pub const PACKETS: u32 = 18;
+    /// POSIX timers.
+    pub const POSIX_TIMERS: u32 = 19;
     /// What epoll instances watch.
     pub const WATCHES: u32 = 23;
     /// Process group, session and terminal.
@@ -87,6 +89,7 @@ pub fn name(kind: u32) -> &'static str {
         kind::GUARDS => "guards",
         kind::LOCKS => "locks",
         kind::PACKETS => "packets",
+        kind::POSIX_TIMERS => "posix timers",
         kind::WATCHES => "watches",
         kind::JOB => "job",
         kind::TIMERFDS => "timerfds",
@@ -99,7 +102,7 @@ pub fn name(kind: u32) -> &'static str {
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 25] = [
+pub const ALL: [u32; 26] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -118,6 +121,7 @@ pub const ALL: [u32; 25] = [
     kind::GUARDS,
     kind::LOCKS,
     kind::PACKETS,
+    kind::POSIX_TIMERS,
     kind::WATCHES,
     kind::JOB,
     kind::TIMERFDS,

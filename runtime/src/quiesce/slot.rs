@@ -7,16 +7,15 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
-use ckpt_format::record::{Pending, Thread};
+use ckpt_format::record::Thread;
 
 use super::Call;
 use crate::arch::frame::{Frame, offset};
 use crate::error::Result;
-use crate::state::signals;
+use crate::state::signals::{self, Waiting};
 use crate::step;
 use crate::sys::thread;
 use crate::util::arena::Plain;
-use crate::util::list::List;
 
 /// Values of a slot's state.
 pub(super) mod state {
@@ -236,7 +235,7 @@ impl Slot {
     }
 
     /// The coordinator asks for the queued signals.
-    pub(super) fn collect(&self, into: &mut List<Pending>, shared: bool) {
+    pub(super) fn collect(&self, into: &mut Waiting, shared: bool) {
         // SAFETY: the coordinator's turn.
         let inner = unsafe { &mut *self.inner() };
         inner.into = core::ptr::from_mut(into).expose_provenance();
@@ -249,8 +248,8 @@ impl Slot {
     pub(super) fn run_collect(&self) {
         // SAFETY: the thread's turn.
         let inner = unsafe { &mut *self.inner() };
-        // SAFETY: the coordinator lends the list until the state changes.
-        let into = unsafe { &mut *(inner.into as *mut List<Pending>) };
+        // SAFETY: the coordinator lends it until the state changes.
+        let into = unsafe { &mut *(inner.into as *mut Waiting) };
         inner.failed = signals::collect_pending(into, inner.shared).is_err();
         self.set(state::PARKED);
     }

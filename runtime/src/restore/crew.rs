@@ -12,7 +12,7 @@ use crate::arch::stack;
 use crate::error::{Result, fail};
 use crate::image::input::Image;
 use crate::state::owners::Owners;
-use crate::state::{signals, thread as thread_state};
+use crate::state::{posix_timers, signals, thread as thread_state};
 use crate::sys::namespace::CloneArgs;
 use crate::sys::{process, thread};
 use crate::util::arena::{Arena, Plain};
@@ -32,14 +32,21 @@ struct Task {
 // SAFETY: integers.
 unsafe impl Plain for Task {}
 
+/// Words to the threads, in their order.
+const WAIT: u32 = 0;
+const QUEUE: u32 = 1;
+const LEAVE: u32 = 2;
+
 /// The threads that are being made.
 #[derive(Debug)]
 pub(super) struct Crew {
     made: u32,
-    /// How many are ready.
+    /// How many are ready, and how many have queued their signals after that.
     ready: AtomicU32,
-    /// Set when all may leave.
-    leave: AtomicU32,
+    /// What all are to do next: [`WAIT`], [`QUEUE`], [`LEAVE`].
+    next: AtomicU32,
+    /// Held by the one that queues its signals.
+    turn: AtomicU32,
     /// How many have not left yet.
     here: AtomicU32,
 }
@@ -50,7 +57,8 @@ impl Crew {
         Self {
             made: 0,
             ready: AtomicU32::new(0),
-            leave: AtomicU32::new(0),
+            next: AtomicU32::new(WAIT),
+            turn: AtomicU32::new(0),
             here: AtomicU32::new(0),
         }
     }
@@ -102,20 +110,47 @@ impl Crew {
             owners.learn(record.tid, made as u32);
             self.made += 1;
             // One after the other: they share the place of error messages.
-            while self.ready.load(SeqCst) < self.made {
-                let now = self.ready.load(SeqCst);
-                if now < self.made {
-                    thread::wait(self.ready.as_ptr(), now, 1000);
-                }
-            }
+            self.await_ready(self.made);
         }
         Ok(())
     }
 
+    fn await_ready(&self, count: u32) {
+        loop {
+            let now = self.ready.load(SeqCst);
+            if now >= count {
+                break;
+            }
+            thread::wait(self.ready.as_ptr(), now, 1000);
+        }
+    }
+
+    fn is_ready(&self) {
+        self.ready.fetch_add(1, SeqCst);
+        thread::wake(self.ready.as_ptr());
+    }
+
+    fn tell(&self, next: u32) {
+        self.next.store(next, SeqCst);
+        thread::wake(self.next.as_ptr());
+    }
+
+    /// In a thread: waits for a word after `now`.
+    fn await_word(&self, now: u32) {
+        while self.next.load(SeqCst) == now {
+            thread::wait(self.next.as_ptr(), now, 60_000);
+        }
+    }
+
+    /// Has each queue its signals, when all threads and timers are there.
+    pub(super) fn queue_signals(&self) {
+        self.tell(QUEUE);
+        self.await_ready(self.made * 2);
+    }
+
     /// Lets all go and waits until none needs the refuge.
     pub(super) fn dismiss(&self) {
-        self.leave.store(1, SeqCst);
-        thread::wake(self.leave.as_ptr());
+        self.tell(LEAVE);
         while self.here.load(SeqCst) > 0 {
             thread::give_way();
         }
@@ -132,17 +167,24 @@ unsafe extern "C" fn live(task: usize) -> ! {
     let crew = unsafe { &*(task.crew as *const Crew) };
     // SAFETY: memory is in place.
     let done = unsafe { thread_state::restore(&task.record) };
-    if done.is_err()
-        || namespace::drop_rights().is_err()
-        || signals::restore_pending(image, task.record.tid, false).is_err()
+    if done.is_err() || namespace::drop_rights().is_err() {
+        super::give_up();
+    }
+    crew.is_ready();
+    crew.await_word(WAIT);
+    // Likewise one after the other.
+    while crew.turn.swap(1, SeqCst) == 1 {
+        thread::give_way();
+    }
+    let tid = task.record.tid;
+    if signals::restore_pending(image, tid, false).is_err()
+        || posix_timers::start(image, tid, false).is_err()
     {
         super::give_up();
     }
-    crew.ready.fetch_add(1, SeqCst);
-    thread::wake(crew.ready.as_ptr());
-    while crew.leave.load(SeqCst) == 0 {
-        thread::wait(crew.leave.as_ptr(), 0, 60_000);
-    }
+    crew.turn.store(0, SeqCst);
+    crew.is_ready();
+    crew.await_word(QUEUE);
     let counter = crew.here.as_ptr().expose_provenance();
     let (stub, frame) = (task.resume as usize, task.record.frame as usize);
     // SAFETY: everything is as it was; the counter is in the refuge, which stays until it is zero.

@@ -37,7 +37,7 @@ use crate::entry::{AT_SYSINFO_EHDR, InitialStack};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::state::memory::{place, stage};
-use crate::state::{attributes, files, machine, mm, signals, thread, timers, vdso};
+use crate::state::{attributes, files, machine, mm, posix_timers, signals, thread, timers, vdso};
 use crate::sys::fs::Fd;
 use crate::sys::{fs, process, signal};
 use crate::util::arena::Arena;
@@ -154,10 +154,13 @@ fn restore(passage: &Passage) -> Result<()> {
     crew.assemble(&arena, &image, &records.program, &mut staged.owners)?;
     namespace::drop_rights()?;
     // SAFETY: memory is in place; the threads wait.
-    unsafe { staged.owners.repair() };
+    unsafe { staged.owners.repair(&image) };
+    posix_timers::restore(&image, |tid| staged.owners.new_id(tid))?;
+    crew.queue_signals();
     signals::restore_pending(&image, records.program.pid, true)?;
     attributes::restore_limits(&records.attributes)?;
     timers::restore(&records.timers)?;
+    posix_timers::start(&image, records.program.pid, true)?;
     crew.dismiss();
     let frame = records.thread.map_or(0, |first| first.frame);
     // SAFETY: everything is as it was.
@@ -212,5 +215,6 @@ fn check(arena: &Arena, image: &Image<'_>, records: &Records<'_>, force: bool) -
         }
     }
     machine::check(&records.machine, &machine::collect(arena)?)?;
+    posix_timers::check(image)?;
     attributes::prepare(&records.attributes)
 }

@@ -10,6 +10,7 @@ pub mod machine;
 pub mod memory;
 pub mod mm;
 pub mod owners;
+pub mod posix_timers;
 pub mod room;
 pub mod rseq;
 pub mod signals;

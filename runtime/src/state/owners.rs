@@ -70,7 +70,9 @@ impl<'a> Owners<'a> {
         }
     }
 
-    fn new_id(&self, then: u32) -> Option<u32> {
+    /// The id that thread `then` has now.
+    #[must_use]
+    pub fn new_id(&self, then: u32) -> Option<u32> {
         let n = self.then.binary_search(&then).ok()?;
         self.now.get(n).copied().filter(|&id| id != 0)
     }
@@ -78,7 +80,8 @@ impl<'a> Owners<'a> {
     /// Looks through pages of writable memory that belong at `addr`: an owner is followed by a
     /// number of users (one) or a flag (zero or one), a lock word by a count. The latter is looked
     /// for as well: a thread that is about to give a lock back, or has just been given one by the
-    /// kernel, is not its owner by the library's books.
+    /// kernel, is not its owner by the library's books. And the one thread that glibc knows by its
+    /// id: it waits for the signals of timers with SIGEV_THREAD.
     pub fn look(&mut self, pages: &[u8], addr: u64) {
         let (words, _) = pages.as_chunks::<8>();
         let first = self.then.first().copied().unwrap_or(0);
@@ -86,10 +89,8 @@ impl<'a> Owners<'a> {
         for (word, at) in words.iter().zip((addr..).step_by(8)) {
             let word = u64::from_le_bytes(*word);
             let id = word as u32 & TID;
-            if word >> 33 == 0
-                && (first..=last).contains(&id)
-                && self.then.binary_search(&id).is_ok()
-            {
+            let counts = word >> 33 == 0 || word >> 32 == u64::from(ONCE);
+            if counts && (first..=last).contains(&id) && self.then.binary_search(&id).is_ok() {
                 if let Some(slot) = self.found.get_mut(self.count) {
                     *slot = at;
                 }
@@ -115,7 +116,7 @@ impl<'a> Owners<'a> {
     /// # Safety
     ///
     /// The program's memory is in place and none of its threads runs.
-    pub unsafe fn repair(&self) {
+    pub unsafe fn repair(&self, image: &Image<'_>) {
         for &at in self.found.iter().take(self.count) {
             let Some(words) = surroundings(at) else {
                 continue;
@@ -130,6 +131,11 @@ impl<'a> Owners<'a> {
                 continue;
             }
             if owner & !TID != 0 {
+                continue;
+            }
+            if is_helper(image, &words) {
+                // SAFETY: a word that names the thread, as thread and neighbour say.
+                unsafe { (at as *mut u32).write(new) };
                 continue;
             }
             let lock = lock_word(&words, owner, new);
@@ -148,6 +154,25 @@ impl<'a> Owners<'a> {
             );
         }
     }
+}
+
+/// What glibc has in a `pthread_once_t` of a function that was called.
+const ONCE: u32 = 2;
+
+/// Is the "owner" the thread that glibc started to wait for timers' signals, in the word where it
+/// notes it? Next to that is whether it was started (`__timer_helper_tid`, `__timer_helper_once`,
+/// sysdeps/unix/sysv/linux/timer_routines.c). It alone blocks the library's own signal.
+fn is_helper(image: &Image<'_>, words: &[u32; 14]) -> bool {
+    const SIGTIMER: u32 = 32;
+    let [.., owner, once, _, _, _, _, _, _] = words;
+    let blocks = |thread: Thread| {
+        let mask = word(thread.frame.wrapping_add(offset::SIGMASK as u64));
+        mask.is_some_and(|mask| mask >> (SIGTIMER - 1) & 1 == 1)
+    };
+    *once == ONCE
+        && image
+            .list::<Thread>(kind::THREADS)
+            .any(|thread| thread.tid == *owner && blocks(thread))
 }
 
 /// The 24 bytes before an owner, the owner, and the 28 after it, as `u32`s.

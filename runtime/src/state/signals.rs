@@ -2,9 +2,10 @@
 #![expect(unsafe_code, reason = "installs the program's signal handlers")]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Action, Pending};
+use ckpt_format::record::{Action, Pending, PosixTimer};
 use ckpt_format::toc::kind;
 
+use super::posix_timers;
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::sys::{fs, process, signal, thread};
@@ -22,6 +23,17 @@ const DEFAULT: Action = Action {
     restorer: 0,
     mask: 0,
 };
+
+/// The signals that wait, and what the looking at them needs to know.
+#[derive(Debug)]
+pub struct Waiting {
+    /// Those of the process, and of each thread.
+    pub signals: List<Pending>,
+    /// The POSIX timers, which may have sent some.
+    pub timers: List<PosixTimer>,
+    /// Ids of all threads.
+    pub tids: List<u32>,
+}
 
 /// The action of each signal; signal *n* is at *n* - 1.
 pub fn actions() -> Result<[Action; 64]> {
@@ -55,20 +67,23 @@ pub fn restore_actions(image: &Image<'_>) -> Result<()> {
 /// blocked meanwhile. Those of the process are for the first thread to collect: others may not
 /// queue a signal again as the kernel or kill(2) sent it (do_rt_sigqueueinfo, kernel/signal.c).
 /// To be called before [`super::timers::collect`]: taking SIGALRM starts an interval timer anew.
-pub fn collect_pending(into: &mut List<Pending>, shared: bool) -> Result<()> {
+pub fn collect_pending(into: &mut Waiting, shared: bool) -> Result<()> {
     let mut taken = List::new(limits::PENDING as usize);
-    let result = take_all(&mut taken, shared);
+    let result = take_all(&mut taken, into, shared);
+    let timers = into.timers.as_mut_slice();
     for pending in taken.as_slice() {
-        queue(pending)?;
+        if !posix_timers::send_again(timers, pending)? {
+            queue(pending)?;
+        }
     }
     result?;
     for pending in taken.as_slice().iter().filter(|p| !is_ours(p)) {
-        into.push(*pending)?;
+        into.signals.push(*pending)?;
     }
     Ok(())
 }
 
-fn take_all(taken: &mut List<Pending>, shared: bool) -> Result<()> {
+fn take_all(taken: &mut List<Pending>, known: &mut Waiting, shared: bool) -> Result<()> {
     let tid = thread::id();
     loop {
         // What is for this thread is taken first (kernel/signal.c, dequeue_signal).
@@ -97,6 +112,7 @@ fn take_all(taken: &mut List<Pending>, shared: bool) -> Result<()> {
             queue(&pending)?;
             return Err(e);
         }
+        posix_timers::stop(known.timers.as_mut_slice(), known.tids.as_slice(), &pending)?;
     }
 }
 
@@ -121,6 +137,7 @@ fn is_ours(pending: &Pending) -> bool {
     let chosen = config::with(|c| c.signal);
     quiesce::is_ours(&pending.info)
         || (number == trigger::REQUEST_SIGNAL || number == chosen)
+            && !posix_timers::sent(pending)
             && signal::action(number).is_ok_and(|a| a.handler == config::with(|c| c.action.handler))
 }
 
@@ -141,7 +158,8 @@ fn queue(pending: &Pending) -> Result<()> {
 pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool) -> Result<()> {
     let all = image.list::<Pending>(kind::PENDING);
     for pending in all {
-        if pending.tid == tid || (pending.tid == 0 && shared) {
+        let ours = pending.tid == tid || (pending.tid == 0 && shared);
+        if ours && !posix_timers::requeue(image, &pending)? {
             queue(&pending)?;
         }
     }

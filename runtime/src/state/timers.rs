@@ -1,10 +1,9 @@
-//! Interval timers; POSIX timers are refused.
+//! Interval timers, setitimer(2).
 
 use ckpt_format::record::Timers;
 
-use crate::error::{Context, Result, fail};
-use crate::sys::{Errno, fs, process};
-use crate::util::text::{decimal, trim_start};
+use crate::error::{Context, Result};
+use crate::sys::process;
 
 const REAL: u32 = 0;
 const VIRTUAL: u32 = 1;
@@ -42,33 +41,4 @@ pub fn restore(timers: &Timers) -> Result<()> {
             .or_fail(format_args!("cannot set interval timer {which}"))?;
     }
     Ok(())
-}
-
-/// Refuses a process that has timers of timer_create(2).
-pub fn refuse_posix() -> Result<()> {
-    let mut text = [0; 512];
-    let got = match fs::open(c"/proc/self/timers", fs::O_RDONLY, 0) {
-        Ok(file) => fs::read(file.number(), &mut text).unwrap_or(0),
-        // No /proc, or a kernel without CONFIG_CHECKPOINT_RESTORE.
-        Err(Errno::NOENT) => return refuse_by_number(),
-        Err(e) => fail!("cannot read /proc/self/timers: {e}"),
-    };
-    let text = text.get(..got).unwrap_or(&[]);
-    let number = text
-        .strip_prefix(b"ID:")
-        .and_then(|rest| decimal(trim_start(rest)));
-    match number {
-        Some((number, _)) => fail!("POSIX timer {number}: not carried"),
-        None if text.is_empty() => Ok(()),
-        None => fail!("a POSIX timer: not carried"),
-    }
-}
-
-/// Numbers are given out from zero up (kernel/time/posix-timers.c, posix_timer_add).
-fn refuse_by_number() -> Result<()> {
-    const LOOK_AT: u32 = 1024;
-    match (0..LOOK_AT).find(|&number| process::has_posix_timer(number)) {
-        Some(number) => fail!("POSIX timer {number}: not carried"),
-        None => Ok(()),
-    }
 }

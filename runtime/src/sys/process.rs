@@ -192,14 +192,6 @@ pub fn group() -> u32 {
     unsafe { call!(__NR_getpgid, 0) }.unwrap_or(0) as u32
 }
 
-/// timer_gettime(2): is there a POSIX timer of that number?
-#[must_use]
-pub fn has_posix_timer(number: u32) -> bool {
-    let mut value = [0u64; 4];
-    // SAFETY: the kernel writes the four numbers.
-    unsafe { call!(__NR_timer_gettime, number, value.as_mut_ptr()) }.is_ok()
-}
-
 /// modify_ldt(2): has the process a local descriptor table?
 #[must_use]
 pub fn has_descriptor_table() -> bool {

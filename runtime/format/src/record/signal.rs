@@ -38,6 +38,15 @@ impl Pending {
         u32::from_le_bytes([a, b, c, d])
     }
 
+    /// `si_overrun` of a timer's signal (union `__sifields`, `_timer`).
+    #[must_use]
+    pub fn overrun(&self) -> u32 {
+        let [_, _, _, _, _, n, ..] = self.info.as_chunks::<4>().0 else {
+            return 0;
+        };
+        u32::from_le_bytes(*n) & i32::MAX.cast_unsigned()
+    }
+
     /// Checks the number.
     pub fn check(&self) -> Result<(), DecodeError> {
         // Nothing holds SIGKILL (9) or SIGSTOP (19) back.

@@ -13,8 +13,9 @@ use super::kinds::refused;
 use super::known::Book;
 use crate::error::{Context, Result, fail};
 use crate::image::input::{Image, InImage};
+use crate::sys::SysResult;
 use crate::sys::fs::{self, Fd};
-use crate::sys::{SysResult, timer};
+use crate::sys::timer::{self, nanos};
 use crate::util::text::{after, decimal, labelled};
 
 /// Flags of timerfd_settime(2).
@@ -81,11 +82,6 @@ fn plain(clock: u32) -> u32 {
         CLOCK_BOOTTIME_ALARM => CLOCK_BOOTTIME,
         other => other,
     }
-}
-
-/// Nanoseconds; those of 584 years at most.
-fn nanos([seconds, nanoseconds]: [u64; 2]) -> u64 {
-    seconds.saturating_mul(SECOND).saturating_add(nanoseconds)
 }
 
 fn time(nanos: u64) -> [u64; 2] {
