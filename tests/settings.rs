@@ -148,6 +148,7 @@ fn nonsense_is_told_and_not_used() -> Result<()> {
         ("CKPT_SIGNAL", "65"),
         ("CKPT_SIGNAL", ""),
         ("CKPT_LOG", "loud"),
+        ("CKPT_FILES", "yes"),
     ] {
         let subject = Subject::start_with("nonsense", "process/umask", &[(name, value)])?;
         let told = subject.scratch.text("err");

@@ -54,6 +54,10 @@ struct Cli {
     )]
     checkpoint_flag: FlagName,
 
+    /// Save the contents of files that are open for writing, too, and bring them back at a restore
+    #[arg(long)]
+    files: bool,
+
     /// Patch even if the program may miss data that is appended to it
     #[arg(long)]
     force: bool,
@@ -118,6 +122,7 @@ impl Cli {
             image: self.image.clone(),
             restore_flag: self.restore_flag.clone(),
             checkpoint_flag: self.checkpoint_flag.clone(),
+            files: self.files,
             force: self.force,
         }
     }

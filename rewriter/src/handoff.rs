@@ -1,9 +1,9 @@
 //! The handoff block of a plan: what the runtime is told.
 
 use ckpt_format::handoff::{
-    FLAG_GO, MAGIC, OFF_CHECKPOINT_FLAG, OFF_DATA, OFF_ENTRY, OFF_FLAGS, OFF_GO_SIGNALS,
-    OFF_IDENTITY, OFF_PATTERN, OFF_PATTERN_LEN, OFF_RESTORE_FLAG, OFF_SEGMENT_LEN, OFF_SELF_VADDR,
-    OFF_SIGNAL, OFF_VERSION, PAGE, VERSION,
+    FLAG_FILES, FLAG_GO, MAGIC, OFF_CHECKPOINT_FLAG, OFF_DATA, OFF_ENTRY, OFF_FLAGS,
+    OFF_GO_SIGNALS, OFF_IDENTITY, OFF_PATTERN, OFF_PATTERN_LEN, OFF_RESTORE_FLAG, OFF_SEGMENT_LEN,
+    OFF_SELF_VADDR, OFF_SIGNAL, OFF_VERSION, PAGE, VERSION,
 };
 
 use crate::elf::Segment;
@@ -33,7 +33,8 @@ impl Block<'_> {
     ) -> Vec<u8> {
         let mut page = vec![0; PAGE];
         let mut put = |at: usize, bytes: &[u8]| page[at..at + bytes.len()].copy_from_slice(bytes);
-        let flags = if facts.go { FLAG_GO } else { 0 };
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(facts.go, FLAG_GO) | flag(self.options.files, FLAG_FILES);
         let pattern = self.options.image.as_bytes();
         let pattern_len = u32::try_from(pattern.len()).expect("the pattern is checked to fit");
         put(0, &MAGIC);

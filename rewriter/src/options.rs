@@ -16,6 +16,8 @@ pub struct Options {
     pub restore_flag: FlagName,
     /// The first argument that asks another process for a checkpoint.
     pub checkpoint_flag: FlagName,
+    /// Images hold the contents of files that are open for writing.
+    pub files: bool,
     /// Patch although bytes after the program's end may be missed.
     pub force: bool,
 }
@@ -27,6 +29,7 @@ impl Default for Options {
             image: Pattern("%e-%p.img".to_owned()),
             restore_flag: FlagName("--restore".to_owned()),
             checkpoint_flag: FlagName("--checkpoint".to_owned()),
+            files: false,
             force: false,
         }
     }

@@ -75,6 +75,10 @@ pub struct Config {
     pub generation: u32,
     /// How many images were written.
     pub sequence: u32,
+    /// Images hold the contents of files that are open for writing.
+    pub files: bool,
+    /// A restore leaves such files as they are.
+    pub keep_files: bool,
     /// The program is Go.
     pub go: bool,
     /// Where its table of signals is, less the bias; zero if it is not known.
@@ -134,6 +138,8 @@ static STORE: Global<Config> = Global::new(Config {
     stack: [0; 5],
     generation: 0,
     sequence: 0,
+    files: false,
+    keep_files: false,
     go: false,
     go_signals: 0,
 });
@@ -219,6 +225,7 @@ pub fn take_handoff(at: usize, block: &[u8]) {
         c.signal = u32::from_le_bytes(word(block, handoff::OFF_SIGNAL));
         let flags = u32::from_le_bytes(word(block, handoff::OFF_FLAGS));
         c.go = flags & handoff::FLAG_GO != 0;
+        c.files = flags & handoff::FLAG_FILES != 0;
         c.go_signals = u64::from_le_bytes(word(block, handoff::OFF_GO_SIGNALS)) as usize;
     });
 }
@@ -287,7 +294,11 @@ impl<'a> Place<'a> {
                 });
                 true
             }
-            b"IMAGE" | b"DIR" | b"LOG_FILE" => false,
+            b"FILES" if matches!(value, b"0" | b"1") => {
+                with(|c| c.files = value == b"1");
+                true
+            }
+            b"IMAGE" | b"DIR" | b"LOG_FILE" | b"FILES" => false,
             _ => true,
         }
     }

@@ -24,7 +24,7 @@ pub use dialog::Dialog;
 pub use launch::{Launch, Streams, command_of};
 pub use originals::{JVM, build, installed, java};
 pub use place::{Scratch, is_root, repository};
-pub use product::{patch, patch_tool};
+pub use product::{patch, patch_tool, patch_with};
 pub use run::{Process, wait_until};
 pub use sample::{Ask, Link, Sample};
 pub use subject::Subject;

@@ -53,7 +53,13 @@ fn build_tool() -> Result<PathBuf> {
 
 /// Patches a program: `ckpt-patch FROM -o TO`.
 pub fn patch(from: &Path, to: &Path) -> Result<()> {
+    patch_with(from, to, &[])
+}
+
+/// Likewise, with options.
+pub fn patch_with(from: &Path, to: &Path, options: &[&str]) -> Result<()> {
     let run = Command::new(patch_tool()?)
+        .args(options)
         .arg(from)
         .arg("-o")
         .arg(to)

@@ -51,3 +51,5 @@ pub const OFF_MOVED: usize = 1536;
 
 /// The program is Go: its stacks are small, so handlers must use the alternate stack.
 pub const FLAG_GO: u32 = 1;
+/// Images hold the contents of files that are open for writing.
+pub const FLAG_FILES: u32 = 2;

@@ -78,9 +78,10 @@ fn give_up() -> ! {
 /// Stages open, ids and refuge.
 fn begin(stack: &InitialStack) -> Result<()> {
     let options = Options::parse(stack)?;
-    if let Some(level) = options.level {
-        config::with(|c| c.level = level);
-    }
+    config::with(|c| {
+        c.keep_files = options.keep_files;
+        c.level = options.level.unwrap_or(c.level);
+    });
     if crate::sys::thread::count() > 1 {
         fail!("a library of this program has started threads before its first instruction");
     }
@@ -123,10 +124,10 @@ fn restore(passage: &Passage) -> Result<()> {
     let records = Records::read(&image);
     check(&arena, &image, &records, passage.force)?;
     vdso::check(&records.vdso, passage.vdso)?;
-    let opened = files::open(&arena, &image)?;
+    let mut opened = files::open(&arena, &image)?;
     attributes::raise_limits();
     let mut staged = stage::all(&arena, &image, &opened)?;
-    opened.finish()?;
+    opened.finish(&arena, &image)?;
     log::debug!("everything is checked and staged; the old process ends here");
 
     thread::detach();

@@ -14,6 +14,8 @@ pub(super) struct Options<'a> {
     pub(super) image: &'a CStr,
     /// Restore an image that belongs to somebody else.
     pub(super) force: bool,
+    /// Leave files as they are whose contents the image has.
+    pub(super) keep_files: bool,
     /// The program gets its old process and thread ids.
     pub(super) same_ids: bool,
     /// What is told.
@@ -24,7 +26,7 @@ pub(super) struct Options<'a> {
 #[cold]
 fn usage() -> Error {
     Error::new(format_args!(
-        "usage: --restore IMG [--pid same|new] [--log off|error|info|debug] [--force]"
+        "usage: --restore IMG [--pid same|new] [--log off|error|info|debug] [--keep-files] [--force]"
     ))
 }
 
@@ -33,6 +35,7 @@ impl<'a> Options<'a> {
     pub(super) fn parse(stack: &'a InitialStack) -> Result<Self> {
         let mut image = None;
         let mut force = false;
+        let mut keep_files = false;
         let mut same_ids = false;
         let mut level = None;
         let mut n = 2;
@@ -40,6 +43,7 @@ impl<'a> Options<'a> {
             n += 1;
             match argument.to_bytes() {
                 b"--force" => force = true,
+                b"--keep-files" => keep_files = true,
                 b"--pid" => {
                     same_ids = match stack.argument(n).map(CStr::to_bytes) {
                         Some(b"same") => true,
@@ -67,6 +71,7 @@ impl<'a> Options<'a> {
             Some(image) => Ok(Self {
                 image,
                 force,
+                keep_files,
                 same_ids,
                 level,
             }),

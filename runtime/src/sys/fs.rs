@@ -276,6 +276,14 @@ pub fn truncate(fd: i32, len: u64) -> SysResult<()> {
     unsafe { call!(__NR_ftruncate, fd, len) }.map(drop)
 }
 
+/// fallocate(2): zeros that take no room, within the file.
+pub fn punch_hole(fd: i32, at: u64, len: u64) -> SysResult<()> {
+    /// FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE.
+    const HOLE: u32 = 3;
+    // SAFETY: no memory.
+    unsafe { call!(__NR_fallocate, fd, HOLE, at, len) }.map(drop)
+}
+
 /// rename(2).
 pub fn rename(from: &CStr, to: &CStr) -> SysResult<()> {
     // SAFETY: the kernel reads the strings.

@@ -17,7 +17,7 @@ fn open_files() -> Result<()> {
     let regular = all.iter().position(|f| f.kind == file_kind::REGULAR);
     let regular = regular.expect("a regular file");
     type Change = fn(&mut File<'_>);
-    let changes: [(&str, Change); 17] = [
+    let changes: [(&str, Change); 18] = [
         ("kind", |f| f.kind = file_kind::LAST + 1),
         ("kind of none", |f| f.kind = file_kind::FIFO + 1),
         ("bits of a FIFO", |f| {
@@ -28,6 +28,7 @@ fn open_files() -> Result<()> {
         }),
         ("seals", |f| (f.kind, f.rdev) = (file_kind::MEMORY, 64)),
         ("kind", |f| f.kind = u32::MAX),
+        ("contents", |f| f.rdev = 2),
         ("stream of a file", |f| f.stream = 1),
         ("stream", |f| {
             (f.kind, f.stream) = (file_kind::STREAM, limits::DESCRIPTORS);

@@ -79,7 +79,7 @@ record! {
         /// Inode.
         ino: u64,
         /// Device number of a device file, as `st_rdev`; of a memory file, its seals (F_SEAL_*);
-        /// of a FIFO, bits of [`fifo`].
+        /// of a FIFO, bits of [`fifo`]; of a regular file, 1 if its contents are in the image.
         rdev: u64,
         /// Size, bytes; of a pipe or FIFO, bytes that fit into it; of an eventfd, its value; of a socket, as
         /// `pos`; of a signalfd, the signals, one a bit.
@@ -101,6 +101,12 @@ impl File<'_> {
     #[must_use]
     pub fn is_nameless(&self) -> bool {
         matches!(self.kind, file_kind::DELETED | file_kind::MEMORY)
+    }
+
+    /// True if it has a name and its contents are in the image nevertheless.
+    #[must_use]
+    pub fn is_saved(&self) -> bool {
+        self.kind == file_kind::REGULAR && self.rdev != 0
     }
 
     /// True if it is an end of a pipe, with a name or without.
@@ -133,6 +139,7 @@ impl File<'_> {
                     && self.pos.unsigned_abs() <= self.size
                     && (self.kind != file_kind::FIFO || self.rdev < 1 << 2)
             }
+            file_kind::REGULAR => self.rdev <= 1,
             // Those that fcntl(2) knows.
             file_kind::MEMORY => self.rdev < 1 << 6,
             // The largest value is one that no write(2) makes.

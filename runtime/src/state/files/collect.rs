@@ -8,7 +8,7 @@ use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
 use super::socket::Sockets;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
-use super::{epoll, eventfd, locks, memfd, pipe, signalfd, stream, timerfd};
+use super::{epoll, eventfd, locks, memfd, pipe, saved, signalfd, stream, timerfd};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -38,6 +38,7 @@ pub fn collect() -> Result<Files> {
     collector.files.sockets = sockets;
     // Ends of pipes may be under way in messages.
     pipe::look(&mut collector.files.book)?;
+    saved::mark(&mut collector.files.book);
     epoll::look(&mut collector.files.book)?;
     Ok(collector.files)
 }

@@ -1,12 +1,14 @@
 //! Contents of files without a name and of pipes: into the image, and out of it.
 
 use ckpt_format::limits;
+use ckpt_format::record::Content;
 
 use super::known::{Book, Known};
-use super::pipe;
+use super::{pipe, saved};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::{Image, InImage};
 use crate::image::output::{Output, Owner};
+use crate::sys::Errno;
 use crate::sys::fs::{self, Fd};
 use crate::util::arena::Arena;
 use crate::util::crc::PageCrc;
@@ -22,7 +24,8 @@ const SEEK_HOLE: u32 = 4;
 pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<()> {
     let mut buffer: Option<&mut [u8]> = None;
     for (number, known) in (0..).zip(book.files()) {
-        let has_contents = book.record(known).is_nameless() || pipe::is(known);
+        let record = book.record(known);
+        let has_contents = record.is_nameless() || record.is_saved() || pipe::is(known);
         if !has_contents || first_of(book, known) != Some(number as usize) {
             continue;
         }
@@ -39,8 +42,12 @@ pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<
             }
             continue;
         }
-        let file = readable(book, known)?;
-        write_one(number, &file, known.size, buffer, out)?;
+        if let Some(theirs) = saved::locked(book, known).filter(|_| record.is_saved()) {
+            write_one(number, theirs?, false, known.size, buffer, out)?;
+        } else {
+            let file = readable(book, known)?;
+            write_one(number, file.number(), true, known.size, buffer, out)?;
+        }
     }
     Ok(())
 }
@@ -62,6 +69,9 @@ fn readable(book: &Book, known: &Known) -> Result<Fd> {
     let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{}", known.fd));
     let open = || fs::open(name.as_c(), fs::O_RDONLY | fs::O_NOCTTY, 0);
     let opened = open().or_else(|e| {
+        if book.record(known).is_saved() {
+            return Err(e);
+        }
         // Made for writing only. Nobody else can come by its name, which it has lost.
         fs::set_mode(known.fd, (known.mode & PERMISSIONS) | OWNER_READS).map_err(|_| e)?;
         let opened = open();
@@ -71,15 +81,17 @@ fn readable(book: &Book, known: &Known) -> Result<Fd> {
     opened.map_err(|e| {
         let path = Show(book.path(known));
         Error::new(format_args!(
-            "descriptor {}: deleted file {path} cannot be read: {e}",
+            "descriptor {}: file {path}, whose contents belong into the image, cannot be read: {e}",
             known.fd
         ))
     })
 }
 
+/// `ours` tells whether the descriptor's position may be moved.
 fn write_one(
     number: u32,
-    file: &Fd,
+    file: i32,
+    ours: bool,
     size: u64,
     buffer: &mut [u8],
     out: &mut Output<'_>,
@@ -87,22 +99,33 @@ fn write_one(
     let mut at = 0;
     while at < size {
         // A file system without holes tells of one piece of data; other errors mean the same.
-        let data = match fs::seek(file.number(), at as i64, SEEK_DATA) {
+        let seek = |whence| {
+            if ours {
+                fs::seek(file, at as i64, whence)
+            } else {
+                Err(Errno::INVAL)
+            }
+        };
+        let data = match seek(SEEK_DATA) {
             Ok(data) => data / PAGE * PAGE,
             Err(NO_DATA) => return Ok(()),
             Err(_) => at,
         };
         at = at.max(data);
-        let hole = fs::seek(file.number(), at as i64, SEEK_HOLE)
-            .unwrap_or(size)
-            .min(size);
+        let hole = if ours {
+            fs::seek(file, at as i64, SEEK_HOLE)
+        } else {
+            Err(Errno::INVAL)
+        };
+        let hole = hole.unwrap_or(size).min(size);
         // Always on, should a file system tell of a hole where it told of data.
         let end = hole.max(at + 1).next_multiple_of(PAGE);
         while at < end {
             let len = (end - at).min(CHUNK as u64) as usize;
             let chunk = buffer.get_mut(..len).unwrap_or(&mut []);
-            let got = fs::read_at(file.number(), chunk, at)
-                .or_fail(format_args!("cannot read a deleted file"))?;
+            let got = fs::read_at(file, chunk, at).or_fail(format_args!(
+                "cannot read a file whose contents belong into the image"
+            ))?;
             chunk.get_mut(got..).unwrap_or(&mut []).fill(0);
             out.buffered(Owner::File(number), chunk, at)?;
             at += len as u64;
@@ -112,13 +135,14 @@ fn write_one(
 }
 
 /// ENXIO of lseek(2): no data from here to the end.
-const NO_DATA: crate::sys::Errno = crate::sys::Errno(6);
+const NO_DATA: Errno = Errno(6);
 
-/// Fills the files made anew; `files` has a descriptor and the size for each number that is one.
+/// Fills the files made anew; `file` has a descriptor and the size for what belongs to one, and -1
+/// for what is only to be compared with its checksum by now.
 pub(super) fn fill(
     arena: &Arena,
     image: &Image<'_>,
-    file: impl Fn(u32) -> Option<(i32, u64)>,
+    mut file: impl FnMut(&Content) -> Option<(i32, u64)>,
 ) -> Result<()> {
     use ckpt_format::DecodeError;
     let mut buffer: Option<&mut [u8]> = None;
@@ -126,7 +150,7 @@ pub(super) fn fill(
         if content.of != 0 {
             continue;
         }
-        let Some((fd, size)) = file(content.index) else {
+        let Some((fd, size)) = file(&content) else {
             return Err(DecodeError::Value("contents of a file that has none")).within(&image.path);
         };
         let buffer = match &mut buffer {
@@ -145,7 +169,10 @@ pub(super) fn fill(
             return Err(DecodeError::Value("contents beyond a file's end")).within(&image.path);
         }
         let keep = (size - content.offset).min(len as u64) as usize;
-        if let Err(e) = fs::write_at(fd, pages.get(..keep).unwrap_or(&[]), content.offset) {
+        let written = || fs::write_at(fd, pages.get(..keep).unwrap_or(&[]), content.offset);
+        if fd >= 0
+            && let Err(e) = written()
+        {
             fail!("cannot write a deleted file's contents: {e}");
         }
     }

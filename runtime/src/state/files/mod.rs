@@ -18,6 +18,7 @@ mod parking;
 mod pidfd;
 mod pipe;
 mod remake;
+mod saved;
 mod signalfd;
 mod socket;
 mod stream;
@@ -28,6 +29,7 @@ use ckpt_format::toc::kind;
 
 pub use collect::collect;
 pub use open::{Opened, open};
+pub use saved::will_be_back;
 pub use stream::note as note_streams;
 
 use crate::error::Result;

@@ -6,6 +6,7 @@ use ckpt_format::toc::kind;
 use super::parking::Parking;
 use super::pipe::Pipes;
 use super::remake::Remade;
+use super::saved::Saved;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use super::{contents, epoll, eventfd, locks, pidfd, signalfd, socket, stream, timerfd};
@@ -17,7 +18,7 @@ use crate::util::arena::Arena;
 use crate::util::text::{PathText, Show};
 
 /// Flags that are about the act of opening, not about what is opened.
-const ACT: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC;
+pub(super) const ACT: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC;
 const SEEK_SET: u32 = 0;
 
 /// Every file of an image, open, at numbers that the program does not use for something else.
@@ -27,6 +28,7 @@ pub struct Opened<'a> {
     /// Where each description is kept.
     pub(super) places: &'a [i32],
     remade: Remade<'a>,
+    saved: Saved<'a>,
 }
 
 impl Opened<'_> {
@@ -36,10 +38,11 @@ impl Opened<'_> {
         self.remade.view(&file, writable)
     }
 
-    /// Files without a name get what would have stood in the way while they were filled and
-    /// mapped.
-    pub fn finish(&self) -> Result<()> {
-        self.remade.finish()
+    /// The last step that may fail: files without a name get what would have stood in the way
+    /// while they were filled and mapped, others what they had at the checkpoint.
+    pub fn finish(&mut self, arena: &Arena, image: &Image<'_>) -> Result<()> {
+        self.remade.finish()?;
+        self.saved.bring_back(arena, image)
     }
 }
 
@@ -59,6 +62,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     let mut opener = Opener {
         parking: Parking::new(arena, image)?,
         remade: Remade::new(arena, count)?,
+        saved: Saved::new(arena, count)?,
         pipes: Pipes::new(arena, count)?,
         sockets: socket::Made::new(arena, image)?,
         program: image.single::<Program<'_>>(kind::PROGRAM).pid,
@@ -70,7 +74,13 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     }
     let (remade, pipes, sockets) = (&opener.remade, &opener.pipes, &opener.sockets);
     let place = |n| remade.place(n).or_else(|| pipes.place(n));
-    contents::fill(arena, image, |n| place(n).or_else(|| sockets.place(n)))?;
+    let saved = &mut opener.saved;
+    contents::fill(arena, image, |content| {
+        let n = content.index;
+        place(n)
+            .or_else(|| sockets.place(n))
+            .or_else(|| saved.place(content))
+    })?;
     pipes.finish(image)?;
     sockets.finish(arena, image, places)?;
     for ((file, &place), &fd) in image.files().zip(places.iter()).zip(first.iter()) {
@@ -87,6 +97,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         parking: opener.parking,
         places,
         remade: opener.remade,
+        saved: opener.saved,
     })
 }
 
@@ -98,6 +109,7 @@ fn fills_late(file: &File<'_>) -> bool {
 struct Opener<'a> {
     parking: Parking<'a>,
     remade: Remade<'a>,
+    saved: Saved<'a>,
     pipes: Pipes<'a>,
     sockets: socket::Made<'a>,
     /// The process id that the image's owners of files are meant by.
@@ -122,6 +134,7 @@ impl Opener<'_> {
             file_kind::TIMERFD => timerfd::open(image, number as u32, fd, file)?,
             file_kind::SIGNALFD => signalfd::open(fd, file)?,
             file_kind::PIDFD => pidfd::open(fd, file)?,
+            _ if file.is_saved() => self.saved.open(number, fd, file)?,
             _ => open_named(fd, file)?,
         };
         if !fills_late(file) {
@@ -171,7 +184,7 @@ pub(super) fn c_path(path: &[u8]) -> PathText {
 }
 
 /// A regular file or a directory.
-fn open_named(fd: u32, file: &File<'_>) -> Result<Fd> {
+pub(super) fn open_named(fd: u32, file: &File<'_>) -> Result<Fd> {
     let path = c_path(file.path);
     // Looked at first: opening a FIFO that has taken the name would wait, and opening a device
     // may do something.

@@ -9,7 +9,7 @@ use ckpt_format::toc::kind;
 use super::{PAGE, hole};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
-use crate::state::files::Opened;
+use crate::state::files::{Opened, will_be_back};
 use crate::state::owners::Owners;
 use crate::sys::fs::{self, Fd};
 use crate::sys::{Errno, mm};
@@ -91,7 +91,7 @@ impl<'v> Filling<'v> {
             let file = files.view(image, vma.object, writable);
             Some(file.or_fail(format_args!("cannot map {}", Place(&vma)))?)
         } else {
-            backing(&vma)?
+            backing(image, &vma)?
         };
         let flags = if matches!(vma.kind, vma_kind::SHARED_FILE | vma_kind::OPEN_FILE) {
             mm::SHARED
@@ -270,7 +270,7 @@ pub fn checked(image: &Image<'_>, data: &[u8], crc: u32, addr: u64) -> Result<()
 }
 
 /// The file that a mapping shows, opened and checked.
-fn backing(vma: &Vma<'_>) -> Result<Option<Fd>> {
+fn backing(image: &Image<'_>, vma: &Vma<'_>) -> Result<Option<Fd>> {
     let mut path = PathText::new();
     path.push(vma.path);
     let writable = vma.kind == vma_kind::SHARED_FILE && vma.flags & flag::MAYWRITE != 0;
@@ -295,7 +295,8 @@ fn backing(vma: &Vma<'_>) -> Result<Option<Fd>> {
             vma.size
         );
     }
-    if size < vma.size {
+    let shared = vma.kind == vma_kind::SHARED_FILE;
+    if size < vma.size && !(shared && will_be_back(image, vma.path)) {
         fail!(
             "mapped file {shown} shrank from {} to {size} bytes",
             vma.size

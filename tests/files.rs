@@ -1,0 +1,256 @@
+//! What becomes of files that have changed between a checkpoint and a restore: told with the facts, accepted
+//! if the user says so, or brought back with `--files`.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+use ckpt_tests::{
+    Launch, Link, PASS, Sample, Scratch, checkpoint, patch_with, wait_for_runtime, wait_until,
+};
+
+/// A program with files that has ended, and an image of it.
+struct Case {
+    scratch: Scratch,
+    launch: Launch,
+    image: PathBuf,
+}
+
+impl Case {
+    /// `saved`: with the contents of its files.
+    fn new(label: &str, options: &[&str], env: &[(&str, &str)]) -> Result<Self> {
+        let scratch = Scratch::new(label)?;
+        let program = scratch.join("app");
+        patch_with(
+            &Sample::named("image/saved")?.build(Link::Pie)?,
+            &program,
+            options,
+        )?;
+        let go = scratch.join("go").display().to_string();
+        let saved = if options.is_empty() && env.is_empty() {
+            "plain"
+        } else {
+            "saved"
+        };
+        let mut launch = Launch::new(&program, &[&go, saved], scratch.path());
+        let set = env.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
+        launch.env.extend(set);
+        let mut process = launch.start()?;
+        wait_until("\"ready\"", || {
+            process.check_alive()?;
+            Ok(scratch.text("out").contains("ready\n"))
+        })?;
+        let image = scratch.join("kept.img");
+        checkpoint(&program, process.pid(), &image, true)?;
+        process.wait()?;
+        Ok(Self {
+            scratch,
+            launch,
+            image,
+        })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.scratch.join(name)
+    }
+
+    fn contents(&self, name: &str) -> Result<Vec<u8>> {
+        fs::read(self.path(name)).with_context(|| name.to_owned())
+    }
+
+    /// A restore is refused with this line.
+    fn refused(&self, options: &[&str], what: &str) -> Result<()> {
+        let mut launch = self.launch.restore(&self.image);
+        launch.args.extend(options.iter().map(|&o| o.to_owned()));
+        launch.streams.error = "refused.err".to_owned();
+        let status = launch.start()?.wait()?;
+        let said = self.scratch.text("refused.err");
+        let dir = self.scratch.path().display().to_string();
+        let what = format!("ckpt: error: {}\n", what.replace("DIR", &dir));
+        ensure!(
+            status.code() == Some(125) && is_like(&said, &what),
+            "{status} {said:?} instead of {what:?}"
+        );
+        Ok(())
+    }
+
+    /// A restore goes on to its end.
+    fn passes(&self, options: &[&str]) -> Result<()> {
+        let mut launch = self.launch.restore(&self.image);
+        launch.args.extend(options.iter().map(|&o| o.to_owned()));
+        let mut process = launch.start()?;
+        wait_for_runtime(&mut process)?;
+        self.scratch.write("go.new", "restored")?;
+        fs::rename(self.path("go.new"), self.path("go"))?;
+        let status = process.wait()?;
+        fs::remove_file(self.path("go"))?;
+        let out = self.scratch.text("out");
+        ensure!(
+            status.code() == Some(PASS),
+            "{status}: {out}; {}",
+            process.complaint()
+        );
+        Ok(())
+    }
+
+    /// No file of a restore that failed is left.
+    fn nothing_left(&self) -> Result<()> {
+        for entry in fs::read_dir(self.scratch.path())? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            ensure!(!name.ends_with(".tmp"), "{name} is left");
+        }
+        Ok(())
+    }
+}
+
+/// Equal, where `#` stands for a number.
+fn is_like(said: &str, wanted: &str) -> bool {
+    let mut rest = said;
+    for (n, piece) in wanted.split('#').enumerate() {
+        if n > 0 {
+            rest = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        }
+        let Some(tail) = rest.strip_prefix(piece) else {
+            return false;
+        };
+        rest = tail;
+    }
+    rest.is_empty()
+}
+
+#[test]
+fn a_file_that_has_grown_is_none_of_our_affairs() -> Result<()> {
+    let case = Case::new("grown", &[], &[])?;
+    for name in ["log", "input", "both", "data"] {
+        File::options()
+            .append(true)
+            .open(case.path(name))?
+            .write_all(b"more")?;
+    }
+    case.passes(&[])
+}
+
+/// Changes all files in one way or another.
+fn change(case: &Case) -> Result<()> {
+    let data = File::options().write(true).open(case.path("data"))?;
+    data.write_all_at(b"changed", 5000)?;
+    data.write_all_at(&vec![7; 9000], 2_000_000)?;
+    File::options()
+        .append(true)
+        .open(case.path("log"))?
+        .write_all(b"third line\n")?;
+    File::options()
+        .write(true)
+        .open(case.path("both"))?
+        .set_len(0)?;
+    let sparse = File::options().write(true).open(case.path("sparse"))?;
+    sparse.write_all_at(&vec![1; 100_000], 16 << 20)?;
+    sparse.write_all_at(&[1; 10], (32 << 20) - 4)?;
+    File::options()
+        .write(true)
+        .open(case.path("mapped"))?
+        .set_len(10)?;
+    Ok(())
+}
+
+#[test]
+fn saved_contents_are_brought_back() -> Result<()> {
+    for (label, options, env) in [
+        ("patched", &["--files"][..], &[][..]),
+        ("environment", &[], &[("CKPT_FILES", "1")]),
+    ] {
+        let case = Case::new(label, options, env)?;
+        case.passes(&[])?;
+        let inode = |name| Ok::<_, anyhow::Error>(fs::metadata(case.path(name))?.ino());
+        let before = [inode("data")?, inode("both")?, inode("log")?];
+        change(&case)?;
+        case.passes(&[])?;
+        ensure!(
+            before == [inode("data")?, inode("both")?, inode("log")?],
+            "they are other files"
+        );
+        ensure!(
+            inode("link")? == before[1],
+            "the other name is another file's"
+        );
+        case.nothing_left()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_environment_takes_the_option_back() -> Result<()> {
+    let case = Case::new("taken-back", &["--files"], &[("CKPT_FILES", "0")])?;
+    change(&case)?;
+    case.refused(&[], "DIR/both: shrank from 9 to 0 bytes")
+}
+
+#[test]
+fn saved_files_that_are_gone_are_made_again() -> Result<()> {
+    let case = Case::new("made-again", &["--files"], &[])?;
+    for name in ["data", "log", "sparse", "both", "link"] {
+        fs::remove_file(case.path(name))?;
+    }
+    case.passes(&[])?;
+    let mode = fs::metadata(case.path("sparse"))?.permissions().mode() & 0o7777;
+    ensure!(mode == 0o640, "mode {mode:o}");
+    ensure!(!case.path("link").exists(), "the other name");
+    case.nothing_left()
+}
+
+#[test]
+fn a_restore_that_fails_leaves_files_alone() -> Result<()> {
+    let case = Case::new("left-alone", &["--files"], &[])?;
+    change(&case)?;
+    fs::remove_file(case.path("data"))?;
+    let before = [case.contents("log")?, case.contents("both")?];
+    let same = || -> Result<()> {
+        ensure!(
+            before == [case.contents("log")?, case.contents("both")?],
+            "a file was written"
+        );
+        ensure!(!case.path("data").exists(), "a file was made");
+        case.nothing_left()
+    };
+    // Somebody works with one of them.
+    let file = File::open(case.path("locked"))?;
+    file.lock()?;
+    drop(file);
+    // The last page in the image is wrong.
+    let good = fs::read(&case.image)?;
+    let at = good
+        .windows(6)
+        .rposition(|w| w == b"middle")
+        .context("contents")?;
+    let mut bad = good.clone();
+    bad[at] ^= 1;
+    fs::write(&case.image, bad)?;
+    let image = case.image.display().to_string();
+    case.refused(
+        &[],
+        &format!("{image}: checksum of the pages of a deleted file does not match"),
+    )?;
+    same()?;
+    fs::write(&case.image, good)?;
+    // A file that the program only reads is gone.
+    fs::rename(case.path("input"), case.path("kept"))?;
+    case.refused(
+        &[],
+        "descriptor #: cannot open DIR/input: no such file or directory",
+    )?;
+    same()?;
+    fs::rename(case.path("kept"), case.path("input"))?;
+    case.passes(&[])
+}
+
+#[test]
+fn saved_files_can_be_kept_as_they_are() -> Result<()> {
+    let case = Case::new("kept", &["--files"], &[])?;
+    change(&case)?;
+    let before = case.contents("log")?;
+    case.refused(&["--keep-files"], "DIR/both: shrank from 9 to 0 bytes")?;
+    ensure!(case.contents("log")? == before, "a file was written");
+    case.passes(&[])
+}
