@@ -10,13 +10,13 @@
 //! had the same neighbours (`model`, `odds`, `code`). Where the last bytes were met before, one bit
 //! or much less says that the next one is again what it was. That is context mixing after M. Mahoney
 //! ("Data Compression Explained", mattmahoney.net/dc/dce.html, 4.3) and F. Giesen's "x86 code
-//! compression in kkrunchy", with whole half bytes rather than bits, so that it is four times as
+//! compression in kkrunchy", with half bytes at a time rather than bits, which is several times as
 //! fast. All is learned on the way, by both sides alike; nothing but the stream is stored.
 //!
 //! Tool and payload are built together, so the layout may change at will. A crate of its own, for it
 //! alone is compiled to be fast: the program waits while it works.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(
     clippy::arithmetic_side_effects,
     clippy::as_conversions,

@@ -1,14 +1,14 @@
 //! What is expected of the next byte: both sides of the packing go through here.
 
 use crate::code::{Place, kind};
-use crate::odds::{Flag, Odds};
+use crate::odds::{ALL, Flag, Odds};
 
 /// One side: what reads or writes the stream.
 pub(crate) trait Coder {
-    /// A value of half a byte, of which the packing side knows that it is `known`.
-    fn half(&mut self, odds: &Odds, known: usize) -> usize;
-    /// Likewise whether something is so; `odds` are those of yes.
-    fn flag(&mut self, odds: u16, known: bool) -> bool;
+    /// A number below [`ALL`] in the range of what comes next; only the packing side knows better.
+    fn number(&self) -> Option<u32>;
+    /// Goes on over what has this range of odds.
+    fn take(&mut self, range: (u32, u32));
 }
 
 /// Sets of odds, and places of repetitions: powers of two.
@@ -23,8 +23,8 @@ const ALIKE: usize = 6;
 /// For the last so many bytes.
 const MASK: u64 = (1 << (8 * ALIKE)) - 1;
 /// Longest repetition that makes a difference.
-const LONG: usize = 24;
-/// Levels of [`Odds::experience`].
+const LONG: usize = 16;
+/// How many [`Odds::level`] there are.
 const LEVELS: usize = 8;
 
 /// All that is learned; larger than a signal handler's stack may be. Zeros throughout are the
@@ -37,7 +37,7 @@ pub struct Work {
     /// Whether a repetition goes on: by its length, kind of byte, how many have ended lately.
     goes_on: [Flag; (LONG + 1) * kind::COUNT * 4],
     /// What the second set of odds is worth, by how much both have seen, kind of byte, half.
-    shares: [[i16; LEVELS * LEVELS]; kind::COUNT * 2],
+    shares: [i16; LEVELS * LEVELS * kind::COUNT * 2],
 }
 
 impl Work {
@@ -50,60 +50,33 @@ impl Work {
         sets: [Odds::UNUSED; SETS],
         places: [0; PLACES],
         goes_on: [Flag::NEW; (LONG + 1) * kind::COUNT * 4],
-        shares: [[0; LEVELS * LEVELS]; kind::COUNT * 2],
+        shares: [0; LEVELS * LEVELS * kind::COUNT * 2],
     };
 
     /// Goes through all bytes, the first `code` of which are machine code.
+    #[expect(unsafe_code, reason = "asks for vector instructions")]
     pub(crate) fn walk(
         &mut self,
         coder: &mut impl Coder,
         bytes: &mut [u8],
         code: usize,
     ) -> Option<()> {
+        // SAFETY: every processor of this architecture has SSE2.
+        unsafe { self.bytes(coder, bytes, code) }
+    }
+
+    #[target_feature(enable = "sse2")]
+    fn bytes(&mut self, coder: &mut impl Coder, bytes: &mut [u8], code: usize) -> Option<()> {
         let mut place = Place::default();
-        let mut before = 0u64;
-        let mut from = 0;
-        let mut len = 0usize;
-        let mut ended = 0usize;
+        let mut repetition = Repetition::default();
+        let mut before = 0;
         for at in 0..bytes.len() {
             if at == code {
                 place.leave();
             }
             let known = *bytes.get(at)?;
-            let hash = hash(before & MASK, PLACES_BITS + CHECK_BITS);
-            let check = u32::try_from(hash & ((1 << CHECK_BITS) - 1)).ok()?;
-            let seen = self.places.get_mut(hash.wrapping_shr(CHECK_BITS))?;
-            if from == 0 && *seen & ((1 << CHECK_BITS) - 1) == check {
-                from = usize::try_from(seen.wrapping_shr(CHECK_BITS)).ok()?;
-                len = alike(bytes, from, at);
-                if len < ALIKE {
-                    from = 0;
-                }
-            }
-            *seen = u32::try_from(at).ok()?.wrapping_shl(CHECK_BITS) | check;
-            let mut found = None;
-            if from != 0 {
-                let expected = *bytes.get(from)?;
-                let index = len
-                    .min(LONG)
-                    .wrapping_mul(kind::COUNT)
-                    .wrapping_add(usize::from(place.kind));
-                let flag = self
-                    .goes_on
-                    .get_mut(index.wrapping_mul(4).wrapping_add(ended.min(3)))?;
-                let so = coder.flag(flag.odds(), known == expected);
-                flag.learn(so);
-                if so {
-                    found = Some(expected);
-                    from = from.wrapping_add(1);
-                    len = len.wrapping_add(1);
-                    ended = 0;
-                } else {
-                    from = 0;
-                    ended = ended.wrapping_add(1);
-                }
-            }
-            let byte = match found {
+            self.look(&mut repetition, bytes, at, before)?;
+            let byte = match self.repeated(coder, &mut repetition, bytes, place.kind, known)? {
                 Some(byte) => byte,
                 None => self.byte(coder, &place, before, known)?,
             };
@@ -114,7 +87,72 @@ impl Work {
         Some(())
     }
 
+    /// Notes a place, and looks for another one with the same bytes before it.
+    fn look(
+        &mut self,
+        repetition: &mut Repetition,
+        bytes: &[u8],
+        at: usize,
+        before: u64,
+    ) -> Option<()> {
+        let hash = hash(before & MASK, PLACES_BITS + CHECK_BITS);
+        let check = u32::try_from(hash & ((1 << CHECK_BITS) - 1)).ok()?;
+        let noted = self.places.get_mut(hash.wrapping_shr(CHECK_BITS))?;
+        let seen = core::mem::replace(
+            noted,
+            u32::try_from(at).ok()?.wrapping_shl(CHECK_BITS) | check,
+        );
+        if repetition.from == 0 && seen & ((1 << CHECK_BITS) - 1) == check {
+            let from = usize::try_from(seen.wrapping_shr(CHECK_BITS)).ok()?;
+            let len = alike(bytes, from, at);
+            if len >= ALIKE {
+                repetition.from = from;
+                repetition.len = len;
+            }
+        }
+        Some(())
+    }
+
+    /// Goes on in a repetition, if there is one; the byte if it does not end here.
+    fn repeated(
+        &mut self,
+        coder: &mut impl Coder,
+        repetition: &mut Repetition,
+        bytes: &[u8],
+        kind: u8,
+        known: u8,
+    ) -> Option<Option<u8>> {
+        let Repetition { from, len, ended } = repetition;
+        if *from == 0 {
+            return Some(None);
+        }
+        let expected = *bytes.get(*from)?;
+        let by_kind = len
+            .wrapping_mul(kind::COUNT)
+            .wrapping_add(usize::from(kind));
+        let flag = self
+            .goes_on
+            .get_mut(by_kind.wrapping_mul(4).wrapping_add(*ended))?;
+        let odds = flag.odds();
+        let so = match coder.number() {
+            Some(number) => number < odds,
+            None => known == expected,
+        };
+        coder.take(if so { (0, odds) } else { (odds, ALL) });
+        flag.learn(so);
+        if so {
+            *from = from.wrapping_add(1);
+            *len = len.wrapping_add(1).min(LONG);
+            *ended = 0;
+            return Some(Some(expected));
+        }
+        *from = 0;
+        *ended = ended.wrapping_add(1).min(3);
+        Some(None)
+    }
+
     /// A byte that is not part of a repetition.
+    #[target_feature(enable = "sse2")]
     fn byte(
         &mut self,
         coder: &mut impl Coder,
@@ -136,7 +174,7 @@ impl Work {
         u8::try_from(high.wrapping_shl(4) | low).ok()
     }
 
-    #[inline(never)]
+    #[target_feature(enable = "sse2")]
     fn half(
         &mut self,
         coder: &mut impl Coder,
@@ -147,39 +185,56 @@ impl Work {
         let [first, second] = contexts;
         let (first, second) = (self.set(first)?, self.set(second)?);
         let (a, b) = (*self.sets.get(first)?, *self.sets.get(second)?);
-        let level = a.level().wrapping_mul(8).wrapping_add(b.level());
-        let share = self
-            .shares
-            .get_mut(kind)?
-            .get_mut(usize::try_from(level).ok()?)?;
+        let (level_a, level_b) = (a.level(), b.level());
+        let level = kind
+            .wrapping_mul(64)
+            .wrapping_add(usize::try_from(level_a.wrapping_mul(8).wrapping_add(level_b)).ok()?);
+        let share = self.shares.get_mut(level)?;
         let now = share.wrapping_add(1 << 14);
-        let value = coder.half(&a.mixed(&b, now), known);
+        let mixed = a.mixed(&b, now);
+        let value = match coder.number() {
+            Some(number) => mixed.find(number),
+            None => known,
+        };
+        coder.take(mixed.range(value));
         // Whoever would have known better has more to say the next time.
-        let (odds_a, odds_b) = (a.of(value), b.of(value));
-        let goal = if odds_b > odds_a { i16::MAX } else { 0 };
-        let goal = if odds_b == odds_a { now } else { goal };
-        *share = share.wrapping_add(goal.wrapping_sub(now).wrapping_shr(6));
-        self.sets.get_mut(first)?.learn(value);
-        self.sets.get_mut(second)?.learn(value);
+        let (better, other) = mixed.better(value);
+        let goal = if better { i16::MAX } else { 0 };
+        let way = goal.wrapping_sub(now).wrapping_shr(4);
+        *share = share.wrapping_add(way.wrapping_mul(i16::from(other)));
+        self.sets.get_mut(first)?.learn(value, level_a);
+        self.sets.get_mut(second)?.learn(value, level_b);
         Some(value)
     }
 
     /// Where the odds of a context are: one of two places; the one that has seen less gives way.
-    #[inline(never)]
+    #[target_feature(enable = "sse2")]
     fn set(&mut self, context: u64) -> Option<usize> {
         let hash = hash(context, SETS_BITS + 8);
         let tag = u16::try_from(hash & 255).ok()?;
         let first = hash.wrapping_shr(8);
         let second = first ^ 1;
-        let (a, b) = (self.sets.get(first)?, self.sets.get(second)?);
-        let (in_a, in_b) = (a.has(tag), b.has(tag));
-        if in_a | in_b {
-            return Some(first ^ usize::from(!in_a));
+        // No branch decides between the two, for none would be foreseen.
+        let there = first ^ usize::from(self.sets.get(second)?.has(tag));
+        if self.sets.get(there)?.has(tag) {
+            return Some(there);
         }
+        let (a, b) = (self.sets.get(first)?, self.sets.get(second)?);
         let worse = if b.count() < a.count() { second } else { first };
         *self.sets.get_mut(worse)? = Odds::even(tag);
         Some(worse)
     }
+}
+
+/// What was there before, and seems to come again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Repetition {
+    /// Where; zero if there is none.
+    from: usize,
+    /// For how long it has gone on, up to [`LONG`].
+    len: usize,
+    /// How many have ended since one went on, up to three.
+    ended: usize,
 }
 
 /// What a byte is looked at by: the first is met often and soon known, the second says more.

@@ -1,7 +1,7 @@
 //! The packing side, which runs when the tool is built.
 
 use crate::model::{Coder, Work};
-use crate::odds::{ALL, BITS, Odds};
+use crate::odds::BITS;
 use crate::stream::LEAST;
 
 /// What came, as a range of odds: from, to.
@@ -16,8 +16,12 @@ struct Encoder<'a> {
     full: bool,
 }
 
-impl Encoder<'_> {
-    fn note(&mut self, range: Range) {
+impl Coder for Encoder<'_> {
+    fn number(&self) -> Option<u32> {
+        None
+    }
+
+    fn take(&mut self, range: Range) {
         match core::mem::take(&mut self.rest).split_first_mut() {
             Some((first, rest)) => {
                 *first = range;
@@ -25,19 +29,6 @@ impl Encoder<'_> {
             }
             None => self.full = true,
         }
-    }
-}
-
-impl Coder for Encoder<'_> {
-    fn half(&mut self, odds: &Odds, known: usize) -> usize {
-        self.note(odds.range(known));
-        known
-    }
-
-    fn flag(&mut self, odds: u16, known: bool) -> bool {
-        let odds = u32::from(odds);
-        self.note(if known { (0, odds) } else { (odds, ALL) });
-        known
     }
 }
 

@@ -2,55 +2,39 @@
 //! systems", arXiv:1311.2540), written backwards so that it is read forwards.
 
 use crate::model::{Coder, Work};
-use crate::odds::{ALL, BITS, Odds};
+use crate::odds::{ALL, BITS};
 
 /// The number never gets smaller, and is this at the stream's end.
 pub(crate) const LEAST: u32 = 1 << 16;
 
 struct Decoder<'a> {
-    rest: &'a [u8],
+    stream: &'a [u8],
+    at: usize,
     number: u32,
 }
 
 impl Decoder<'_> {
     /// What follows; zeros behind the end.
-    fn next(&mut self) -> u32 {
-        let Some((word, rest)) = self.rest.split_first_chunk::<2>() else {
-            return 0;
-        };
-        self.rest = rest;
-        u32::from(u16::from_le_bytes(*word))
-    }
-
-    /// The lower part of the number, which says what comes.
-    fn part(&self) -> u32 {
-        self.number & ALL.wrapping_sub(1)
-    }
-
-    /// Goes on over what had these odds.
-    fn take(&mut self, (from, to): (u32, u32)) {
-        let rest = self.part().wrapping_sub(from);
-        let times = self.number.wrapping_shr(BITS);
-        self.number = to.wrapping_sub(from).wrapping_mul(times).wrapping_add(rest);
-        if self.number < LEAST {
-            self.number = self.number.wrapping_shl(16) | self.next();
-        }
+    fn next(&self) -> u32 {
+        let rest = self.stream.get(self.at..).unwrap_or_default();
+        rest.first_chunk::<2>()
+            .map_or(0, |word| u32::from(u16::from_le_bytes(*word)))
     }
 }
 
 impl Coder for Decoder<'_> {
-    #[inline(always)]
-    fn half(&mut self, odds: &Odds, _: usize) -> usize {
-        let value = odds.find(u16::try_from(self.part()).unwrap_or(0));
-        self.take(odds.range(value));
-        value
+    fn number(&self) -> Option<u32> {
+        Some(self.number & ALL.wrapping_sub(1))
     }
 
-    fn flag(&mut self, odds: u16, _: bool) -> bool {
-        let odds = u32::from(odds);
-        let so = self.part() < odds;
-        self.take(if so { (0, odds) } else { (odds, ALL) });
-        so
+    fn take(&mut self, (from, to): (u32, u32)) {
+        let rest = (self.number & ALL.wrapping_sub(1)).wrapping_sub(from);
+        let times = self.number.wrapping_shr(BITS);
+        let number = to.wrapping_sub(from).wrapping_mul(times).wrapping_add(rest);
+        let more = number.wrapping_shl(16) | self.next();
+        let low = number < LEAST;
+        self.number = if low { more } else { number };
+        self.at = self.at.wrapping_add(if low { 2 } else { 0 });
     }
 }
 
@@ -58,13 +42,13 @@ impl Work {
     /// Unpacks a stream that fills `to`, of which the first `code` bytes are machine code; `None`
     /// if it does not, or is none. For work that is new.
     pub fn unpack(&mut self, packed: &[u8], to: &mut [u8], code: usize) -> Option<()> {
+        let (first, stream) = packed.split_first_chunk::<4>()?;
         let mut decoder = Decoder {
-            rest: packed,
-            number: 0,
+            stream,
+            at: 0,
+            number: u32::from_le_bytes(*first).rotate_left(16),
         };
-        decoder.number = decoder.next().wrapping_shl(16);
-        decoder.number |= decoder.next();
         self.walk(&mut decoder, to, code)?;
-        (decoder.number == LEAST && decoder.rest.is_empty()).then_some(())
+        (decoder.number == LEAST && decoder.at == stream.len()).then_some(())
     }
 }
