@@ -7,9 +7,22 @@ use anyhow::{Context, Result, ensure};
 use ckpt_tests::{Sample, repository};
 
 /// Folders of samples for whose kind of state there is a row.
-const FOLDERS: [&str; 13] = [
-    "memory", "threads", "signals", "files", "sockets", "time", "fpu", "process", "lang", "events",
-    "ids", "refuse", "ipc",
+const FOLDERS: [&str; 15] = [
+    "memory",
+    "threads",
+    "signals",
+    "files",
+    "sockets",
+    "time",
+    "fpu",
+    "process",
+    "lang",
+    "events",
+    "ids",
+    "refuse",
+    "ipc",
+    "terminals",
+    "shell",
 ];
 /// Kind of state, what becomes of it, what shows it.
 fn rows() -> Result<Vec<[String; 3]>> {

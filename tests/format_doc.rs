@@ -12,8 +12,8 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Attributes, Content, Descriptor, File, Guard, Job, Lock, Machine, Message, Mm, Packet,
-    Pending, PosixTimer, Program, Right, Run, Socket, SocketOption, Thread, TimerFd, Timers, Vdso,
-    Vma, Watch, file_kind, prot, vma_kind,
+    Pending, PosixTimer, Program, Right, Run, Socket, SocketOption, Terminal, Thread, TimerFd,
+    Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -54,6 +54,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<SocketOption<'_>>("socket option", kind::SOCKET_OPTIONS, true),
         of::<Message<'_>>("message", kind::MESSAGES, true),
         of::<Right>("right", kind::RIGHTS, true),
+        of::<Terminal<'_>>("terminal", kind::TERMINALS, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]
@@ -161,7 +162,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
             ensure!(row[2].starts_with(&format!("{how} `{name}`")), "{row:?}");
         }
     }
-    let numbers: [(&str, u64); 19] = [
+    let numbers: [(&str, u64); 21] = [
         ("SECTIONS", limits::SECTIONS.into()),
         ("VMAS", limits::VMAS.into()),
         ("RUNS", limits::RUNS.into()),
@@ -173,6 +174,8 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
         ("MESSAGES", limits::MESSAGES.into()),
         ("OPTIONS", limits::OPTIONS.into()),
         ("OPTION", limits::OPTION.try_into()?),
+        ("PTYS", limits::PTYS),
+        ("TERMINAL", limits::TERMINAL.try_into()?),
         ("PENDING", limits::PENDING.into()),
         ("POSIX_TIMERS", limits::POSIX_TIMERS.into()),
         ("PATH", limits::PATH.try_into()?),
@@ -355,6 +358,7 @@ fn sections() -> Vec<Section> {
         list::<SocketOption<'_>>(kind::SOCKET_OPTIONS, &[]),
         list::<Message<'_>>(kind::MESSAGES, &[]),
         list::<Right>(kind::RIGHTS, &[]),
+        list::<Terminal<'_>>(kind::TERMINALS, &[]),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[thread(CODE)]),
     ]
@@ -762,6 +766,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::SOCKET_OPTIONS => again::<SocketOption<'_>>(parts, kind, true),
             kind::MESSAGES => again::<Message<'_>>(parts, kind, true),
             kind::RIGHTS => again::<Right>(parts, kind, true),
+            kind::TERMINALS => again::<Terminal<'_>>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),
         };
     }

@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
-    Dialog, Launch, Link, PASS, Process, Sample, Scratch, checkpoint, command_of, patch, wait_until,
+    Cat, Dialog, Launch, Link, PASS, Process, Sample, Scratch, checkpoint, command_of, echo, patch,
+    wait_until,
 };
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -339,60 +340,15 @@ fn other_words_are_refused() -> Result<()> {
 }
 
 /// A patched `cat` that was started by a shell with job control, as the leader of a group.
-struct Cat {
-    scratch: Scratch,
-}
-
-impl Cat {
-    fn new(label: &str) -> Result<Self> {
-        let scratch = Scratch::new(label)?;
-        let program = scratch.join("cat");
-        patch(&fs::canonicalize("/bin/cat")?, &program)?;
-        let cat = Self { scratch };
-        let mut shell = cat.terminal("sh -i")?;
-        shell.hear("prompt> ")?;
-        shell.say("sh -c 'echo $$ >pid; exec ./cat'\n")?;
-        shell.hear("cat'")?;
-        shell.say("before\n")?;
-        shell.hear("before")?;
-        shell.hear("before")?;
-        let pid = cat.scratch.text("pid").trim().parse()?;
-        checkpoint(&program, pid, &cat.scratch.join("cat.img"), true)?;
-        shell.hear("prompt> ")?;
-        shell.say("exit\n")?;
-        shell.end()?;
-        Ok(cat)
-    }
-
-    /// A command line in a terminal of its own: what is said is typed, what is heard is shown.
-    fn terminal(&self, line: &str) -> Result<Dialog> {
-        let mut command = command_of(Path::new("/usr/bin/script"), None);
-        command
-            .env("SHELL", "/bin/sh")
-            .env("PS1", "prompt> ")
-            .env("PATH", "/usr/bin:/bin")
-            .args([
-                "--quiet",
-                "--flush",
-                "--return",
-                "--command",
-                line,
-                "/dev/null",
-            ]);
-        Dialog::start(&mut command, self.scratch.path())
-    }
-}
-
-/// Types a line and waits until it has come twice: from the terminal and from `cat`.
-fn echo(terminal: &mut Dialog, line: &str) -> Result<()> {
-    terminal.say(&format!("{line}\n"))?;
-    terminal.hear(line)?;
-    terminal.hear(line)
+fn cat(label: &str) -> Result<Cat> {
+    let cat = Cat::new(label)?;
+    cat.image_from_shell()?;
+    Ok(cat)
 }
 
 #[test]
 fn job_control_works() -> Result<()> {
-    let cat = Cat::new("same-jobs")?;
+    let cat = cat("same-jobs")?;
     let mut shell = cat.terminal("sh -i")?;
     shell.hear("prompt> ")?;
     shell.say("./cat --restore cat.img --pid same\n")?;
@@ -435,7 +391,7 @@ fn job_control_works() -> Result<()> {
 
 #[test]
 fn job_control_works_in_a_pipeline() -> Result<()> {
-    let cat = Cat::new("same-pipeline")?;
+    let cat = cat("same-pipeline")?;
     let mut shell = cat.terminal("sh -i")?;
     shell.hear("prompt> ")?;
     shell.say("./cat --restore cat.img --pid same | sed -u s/x/y/\n")?;
@@ -468,7 +424,7 @@ fn job_control_works_in_a_pipeline() -> Result<()> {
 /// A script that has no job control finds its terminal as it was.
 #[test]
 fn a_script_gets_its_terminal_back() -> Result<()> {
-    let cat = Cat::new("same-script")?;
+    let cat = cat("same-script")?;
     let mut terminal = cat.terminal(
         "./cat --restore cat.img --pid same; echo status $?; read line; echo got $line",
     )?;

@@ -124,6 +124,34 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         "userfault",
         &["descriptor 7: ", "userfaultfd"],
     ),
+    (
+        "refuse/terminals",
+        "slave",
+        &["descriptor 7: terminal /dev/pts/", ": not carried"],
+    ),
+    (
+        "refuse/terminals",
+        "master",
+        &[
+            "descriptor 7: pseudoterminal that process ",
+            " has open: not carried",
+        ],
+    ),
+    (
+        "refuse/terminals",
+        "unread",
+        &["descriptor 7: pseudoterminal with a change that was not read (tiocpkt): not carried"],
+    ),
+    (
+        "refuse/terminals",
+        "used",
+        &["descriptor 7: pseudoterminal in use whose slave was never opened: not carried"],
+    ),
+    (
+        "refuse/terminals",
+        "session",
+        &["descriptor 7: pseudoterminal that controls its own session: not carried"],
+    ),
     ("refuse/tasks", "child", &["child"]),
     (
         "refuse/timers",

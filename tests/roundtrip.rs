@@ -13,9 +13,19 @@ use ckpt_tests::{
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const DIRECTORIES: [&str; 11] = [
-    "memory", "signals", "files", "sockets", "time", "fpu", "process", "lang", "threads", "events",
+const DIRECTORIES: [&str; 12] = [
+    "memory",
+    "signals",
+    "files",
+    "sockets",
+    "time",
+    "fpu",
+    "process",
+    "lang",
+    "threads",
+    "events",
     "ipc",
+    "terminals",
 ];
 const INPUT: &str = "input line 1\ninput line 2\ninput line 3\n";
 

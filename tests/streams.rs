@@ -3,100 +3,40 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
-use ckpt_tests::{Dialog, Scratch, checkpoint, command_of, patch, wait_until};
+use anyhow::{Result, ensure};
+use ckpt_tests::{
+    Cat, Dialog, Link, Sample, Scratch, at_terminal, checkpoint, command_of, echo, noted_pid, patch,
+};
 use rustix::process::Signal;
 
-/// A patched `cat` and room for its images.
-struct Cat {
-    scratch: Scratch,
-    program: PathBuf,
-    image: PathBuf,
+fn start(cat: &Cat) -> Result<Dialog> {
+    Dialog::start(&mut command_of(&cat.program, None), cat.scratch.path())
 }
 
-impl Cat {
-    fn new(label: &str) -> Result<Self> {
-        let scratch = Scratch::new(label)?;
-        let program = scratch.join("cat");
-        patch(&fs::canonicalize("/bin/cat")?, &program)?;
-        let image = scratch.join("cat.img");
-        Ok(Self {
-            scratch,
-            program,
-            image,
-        })
-    }
+fn restore(cat: &Cat) -> Result<Dialog> {
+    let mut command = command_of(&cat.program, None);
+    command.arg("--restore").arg(&cat.image);
+    Dialog::start(&mut command, cat.scratch.path())
+}
 
-    fn start(&self) -> Result<Dialog> {
-        Dialog::start(&mut command_of(&self.program, None), self.scratch.path())
-    }
-
-    fn restore(&self) -> Result<Dialog> {
-        let mut command = command_of(&self.program, None);
-        command.arg("--restore").arg(&self.image);
-        Dialog::start(&mut command, self.scratch.path())
-    }
-
-    /// An image of a `cat` that was started on pipes and has said one line.
-    fn image_from_pipes(&self) -> Result<()> {
-        let mut cat = self.start()?;
-        cat.say("before\n")?;
-        cat.hear("before\n")?;
-        checkpoint(&self.program, cat.process().pid(), &self.image, false)?;
-        cat.say("still there\n")?;
-        cat.hear("still there\n")?;
-        cat.process().kill()
-    }
-
-    /// A command line in a terminal of its own: what is said is typed, what is heard is shown.
-    fn terminal(&self, line: &str) -> Result<Dialog> {
-        let script = PathBuf::from("/usr/bin/script");
-        let mut command = command_of(&script, None);
-        command
-            .env("SHELL", "/bin/sh")
-            .env("PS1", "prompt> ")
-            .args([
-                "--quiet",
-                "--flush",
-                "--return",
-                "--command",
-                line,
-                "/dev/null",
-            ]);
-        Dialog::start(&mut command, self.scratch.path())
-    }
-
-    /// The process id that the shell has written down.
-    fn noted_pid(&self) -> Result<u32> {
-        let mut pid = None;
-        wait_until("a process id", || {
-            pid = self.scratch.text("pid").trim().parse().ok();
-            Ok(pid.is_some())
-        })?;
-        pid.context("no process id")
-    }
-
-    /// An image of a `cat` that was started in a terminal.
-    fn image_from_terminal(&self) -> Result<()> {
-        let mut terminal = self.terminal("echo $$ >pid; exec ./cat")?;
-        terminal.say("before\n")?;
-        // Once from the terminal's echo, once from cat.
-        terminal.hear("before")?;
-        terminal.hear("before")?;
-        let pid = self.noted_pid()?;
-        checkpoint(&self.program, pid, &self.image, true)?;
-        terminal.end()?;
-        Ok(())
-    }
+/// An image of a `cat` that was started on pipes and has said one line.
+fn image_from_pipes(cat: &Cat) -> Result<()> {
+    let mut process = start(cat)?;
+    process.say("before\n")?;
+    process.hear("before\n")?;
+    checkpoint(&cat.program, process.process().pid(), &cat.image, false)?;
+    process.say("still there\n")?;
+    process.hear("still there\n")?;
+    process.process().kill()
 }
 
 #[test]
 fn pipes_become_those_of_the_restoring_command() -> Result<()> {
     let cat = Cat::new("pipes")?;
-    cat.image_from_pipes()?;
-    let mut again = cat.restore()?;
+    image_from_pipes(&cat)?;
+    let mut again = restore(&cat)?;
     again.say("after\n")?;
     again.hear("after\n")?;
     again.hang_up();
@@ -109,8 +49,8 @@ fn pipes_become_those_of_the_restoring_command() -> Result<()> {
 #[test]
 fn a_restored_program_dies_of_signals_as_any_other() -> Result<()> {
     let cat = Cat::new("signal")?;
-    cat.image_from_pipes()?;
-    let mut again = cat.restore()?;
+    image_from_pipes(&cat)?;
+    let mut again = restore(&cat)?;
     again.say("after\n")?;
     again.hear("after\n")?;
     again.process().signal(Signal::TERM)?;
@@ -122,7 +62,7 @@ fn a_restored_program_dies_of_signals_as_any_other() -> Result<()> {
 #[test]
 fn a_reader_that_hangs_up_is_noticed() -> Result<()> {
     let cat = Cat::new("sigpipe")?;
-    cat.image_from_pipes()?;
+    image_from_pipes(&cat)?;
     // The shell's pipe goes from cat to a command that reads one line only.
     let line = format!(
         "( echo one; sleep 0.3; echo two; sleep 0.3; echo three ) | \
@@ -143,11 +83,9 @@ fn a_reader_that_hangs_up_is_noticed() -> Result<()> {
 #[test]
 fn a_program_from_pipes_is_restored_in_a_terminal() -> Result<()> {
     let cat = Cat::new("to-terminal")?;
-    cat.image_from_pipes()?;
+    image_from_pipes(&cat)?;
     let mut terminal = cat.terminal("./cat --restore cat.img; echo status $?")?;
-    terminal.say("typed\n")?;
-    terminal.hear("typed")?;
-    terminal.hear("typed")?;
+    echo(&mut terminal, "typed")?;
     terminal.say("\x04")?;
     terminal.hear("status 0")?;
     Ok(())
@@ -156,8 +94,8 @@ fn a_program_from_pipes_is_restored_in_a_terminal() -> Result<()> {
 #[test]
 fn a_program_from_a_terminal_is_restored_on_pipes() -> Result<()> {
     let cat = Cat::new("from-terminal")?;
-    cat.image_from_terminal()?;
-    let mut again = cat.restore()?;
+    cat.image_from_terminal("")?;
+    let mut again = restore(&cat)?;
     again.say("after\n")?;
     again.hear("after\n")?;
     again.hang_up();
@@ -169,11 +107,9 @@ fn a_program_from_a_terminal_is_restored_on_pipes() -> Result<()> {
 #[test]
 fn the_terminal_interrupts_a_restored_program() -> Result<()> {
     let cat = Cat::new("interrupt")?;
-    cat.image_from_terminal()?;
+    cat.image_from_terminal("")?;
     let mut terminal = cat.terminal("./cat --restore cat.img")?;
-    terminal.say("typed\n")?;
-    terminal.hear("typed")?;
-    terminal.hear("typed")?;
+    echo(&mut terminal, "typed")?;
     terminal.say("\x03")?;
     let status = terminal.end()?;
     ensure!(status.code() == Some(130), "{status}");
@@ -183,22 +119,18 @@ fn the_terminal_interrupts_a_restored_program() -> Result<()> {
 #[test]
 fn job_control_stops_and_continues_a_restored_program() -> Result<()> {
     let cat = Cat::new("jobs")?;
-    cat.image_from_terminal()?;
+    cat.image_from_terminal("")?;
     let mut shell = cat.terminal("sh -i")?;
     shell.hear("prompt> ")?;
     shell.say("./cat --restore cat.img\n")?;
     shell.hear("cat.img")?;
-    shell.say("typed\n")?;
-    shell.hear("typed")?;
-    shell.hear("typed")?;
+    echo(&mut shell, "typed")?;
     shell.say("\x1a")?;
     shell.hear("Stopped")?;
     shell.hear("prompt> ")?;
     shell.say("fg\n")?;
     shell.hear("cat.img")?;
-    shell.say("again\n")?;
-    shell.hear("again")?;
-    shell.hear("again")?;
+    echo(&mut shell, "again")?;
     shell.say("\x04")?;
     shell.hear("prompt> ")?;
     shell.say("echo \"status=$?\"\n")?;
@@ -211,17 +143,102 @@ fn job_control_stops_and_continues_a_restored_program() -> Result<()> {
 #[test]
 fn a_program_that_has_opened_its_terminal_gets_the_new_one() -> Result<()> {
     let cat = Cat::new("dev-tty")?;
-    let mut terminal = cat.terminal("echo $$ >pid; exec ./cat /dev/tty")?;
-    terminal.say("before\n")?;
-    terminal.hear("before")?;
-    terminal.hear("before")?;
-    checkpoint(&cat.program, cat.noted_pid()?, &cat.image, true)?;
-    terminal.end()?;
+    cat.image_from_terminal("/dev/tty")?;
     let mut again = cat.terminal("./cat --restore cat.img; echo status $?")?;
-    again.say("after\n")?;
-    again.hear("after")?;
-    again.hear("after")?;
+    echo(&mut again, "after")?;
     again.say("\x04")?;
     again.hear("status 0")?;
+    Ok(())
+}
+
+/// A program that has its terminal to itself, killed and restored in a terminal of another size.
+struct Screen {
+    scratch: Scratch,
+}
+
+impl Screen {
+    fn new(label: &str, link: Link) -> Result<Self> {
+        let scratch = Scratch::new(label)?;
+        let program = scratch.join("app");
+        patch(&Sample::named("shell/screen")?.build(link)?, &program)?;
+        let mut terminal = at_terminal(
+            "stty rows 33 cols 77; echo $$ >pid; exec ./app go",
+            scratch.path(),
+        )?;
+        terminal.hear("ready")?;
+        checkpoint(
+            &program,
+            noted_pid(&scratch)?,
+            &scratch.join("app.img"),
+            true,
+        )?;
+        terminal.end()?;
+        Ok(Self { scratch })
+    }
+
+    fn restore(&self, options: &str) -> Result<Dialog> {
+        at_terminal(
+            &format!("stty rows 22 cols 55; ./app --restore app.img {options}; echo status $?"),
+            self.scratch.path(),
+        )
+    }
+
+    fn judge(&self, mut terminal: Dialog) -> Result<()> {
+        self.scratch.write("go.new", "restored")?;
+        fs::rename(self.scratch.join("go.new"), self.scratch.join("go"))?;
+        terminal.hear("pass")?;
+        terminal.hear("status 42")?;
+        terminal.end()?;
+        Ok(())
+    }
+}
+
+#[test]
+fn modes_of_the_terminal_are_carried() -> Result<()> {
+    for link in [Link::Pie, Link::Musl] {
+        let screen = Screen::new("screen", link)?;
+        let mut terminal = screen.restore("")?;
+        terminal.hear("change 1: ")?;
+        screen.judge(terminal)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn modes_of_the_terminal_are_carried_with_the_same_ids() -> Result<()> {
+    let screen = Screen::new("screen-same", Link::Pie)?;
+    let mut terminal = screen.restore("--pid same")?;
+    terminal.hear("change 1: ")?;
+    screen.judge(terminal)
+}
+
+#[test]
+fn a_program_is_told_of_the_new_window() -> Result<()> {
+    let screen = Screen::new("window", Link::Pie)?;
+    let mut terminal = screen.restore("")?;
+    terminal.hear("change 1: 22 rows, 55 columns")?;
+    screen.judge(terminal)
+}
+
+/// The sample compares it with its standard input.
+#[test]
+fn a_terminal_opened_by_name_is_the_new_one() -> Result<()> {
+    let screen = Screen::new("by-name", Link::Static)?;
+    let terminal = screen.restore("")?;
+    screen.judge(terminal)
+}
+
+/// A program in the background leaves the terminal to who is in front of it.
+#[test]
+fn modes_are_not_set_in_the_background() -> Result<()> {
+    let screen = Screen::new("background", Link::Pie)?;
+    let mut shell = at_terminal("sh -i", screen.scratch.path())?;
+    shell.hear("prompt> ")?;
+    shell.say("./app --restore app.img >/dev/null & sleep 1; stty -a\n")?;
+    shell.hear("stty -a")?;
+    shell.hear(" icanon ")?;
+    shell.hear("prompt> ")?;
+    shell.say("kill -KILL $!; exit\n")?;
+    shell.end()?;
     Ok(())
 }

@@ -35,6 +35,10 @@ int main(int argc, char **argv) {
     int clock = timerfd_create(CLOCK_MONOTONIC, 0);
     struct itimerspec later = {.it_value = {1000, 0}, .it_interval = {7, 0}};
     expect(timerfd_settime(clock, 0, &later, NULL) == 0, "timerfd");
+    int master = posix_openpt(O_RDWR | O_NOCTTY);
+    expect(master >= 0 && unlockpt(master) == 0, "terminal");
+    int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+    expect(slave >= 0 && write(slave, "shown", 5) == 5, "slave");
     int pair[2], size = 9000;
     expect(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "sockets");
     expect(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0, "option");

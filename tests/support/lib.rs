@@ -16,6 +16,7 @@ mod product;
 mod run;
 mod sample;
 mod subject;
+mod terminal;
 mod visible;
 
 pub use ask::{checkpoint, checkpoint_by_signal, wait_for_runtime};
@@ -28,6 +29,7 @@ pub use product::{patch, patch_tool, patch_with};
 pub use run::{Process, wait_until};
 pub use sample::{Ask, Link, Sample};
 pub use subject::Subject;
+pub use terminal::{Cat, at_terminal, echo, noted_pid};
 pub use visible::{State, differences, look, look_settled, wait_for_state};
 
 use std::time::Duration;

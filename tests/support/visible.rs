@@ -158,6 +158,9 @@ fn descriptors(pid: u32) -> Result<String> {
             "pipe".to_owned()
         } else if link.starts_with("socket:[") {
             "socket".to_owned()
+        } else if link.starts_with("/dev/pts/") && link != "/dev/pts/ptmx" {
+            // So has a terminal, whose number another may have taken.
+            "terminal".to_owned()
         } else {
             link
         };

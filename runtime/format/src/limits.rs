@@ -42,3 +42,7 @@ pub const MESSAGES: u32 = 1 << 22;
 pub const OPTIONS: u32 = 1 << 25;
 /// Bytes of one option: a multicast group with sixty-four sources.
 pub const OPTION: usize = 8448;
+/// Numbers of pseudoterminals: NR_UNIX98_PTY_MAX of linux/tty.h.
+pub const PTYS: u64 = 1 << 20;
+/// Bytes under way in a pseudoterminal, each way: some 25,000 were seen; a line's are escaped.
+pub const TERMINAL: usize = 1 << 17;

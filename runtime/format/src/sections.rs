@@ -75,6 +75,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::Right>(kind::RIGHTS, limits::DESCRIPTORS)?;
         self.decodes::<record::TimerFd>(kind::TIMERFDS, limits::DESCRIPTORS)?;
         self.decodes::<record::PosixTimer>(kind::POSIX_TIMERS, limits::POSIX_TIMERS)?;
+        self.decodes::<record::Terminal<'_>>(kind::TERMINALS, limits::DESCRIPTORS)?;
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
@@ -97,6 +98,7 @@ impl<'a> Sections<'a> {
         self.watches(files)?;
         self.sockets(files)?;
         self.timers()?;
+        self.terminals()?;
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
             return Err(DecodeError::Value("length of the pages section"));
@@ -377,6 +379,26 @@ impl<'a> Sections<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Terminals come in the order of their open files; every master has one.
+    fn terminals(&self) -> Checked {
+        let mut all = self
+            .known::<record::Terminal<'_>>(kind::TERMINALS)
+            .peekable();
+        for (number, file) in (0..).zip(self.known::<record::File<'_>>(kind::FILES)) {
+            match all.next_if(|terminal| terminal.file == number) {
+                Some(terminal) => terminal.check(&file)?,
+                None if file.kind == record::file_kind::MASTER => {
+                    return Err(DecodeError::Value("terminal"));
+                }
+                None => {}
+            }
+        }
+        match all.next() {
+            None => Ok(()),
+            Some(_) => Err(DecodeError::Value("terminal")),
+        }
     }
 
     fn threads(&self) -> Checked {

@@ -65,6 +65,8 @@ pub mod kind {
     pub const MESSAGES: u32 = 36;
     /// Descriptors in messages.
     pub const RIGHTS: u32 = 37;
+    /// Terminals.
+    pub const TERMINALS: u32 = 56;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -97,12 +99,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::SOCKET_OPTIONS => "socket options",
         kind::MESSAGES => "messages",
         kind::RIGHTS => "rights",
+        kind::TERMINALS => "terminals",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 26] = [
+pub const ALL: [u32; 27] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -129,10 +132,11 @@ pub const ALL: [u32; 26] = [
     kind::SOCKET_OPTIONS,
     kind::MESSAGES,
     kind::RIGHTS,
+    kind::TERMINALS,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 38;
+pub const KINDS: usize = 57;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

@@ -159,6 +159,7 @@ fn restore(passage: &Passage) -> Result<()> {
     posix_timers::restore(&image, |tid| staged.owners.new_id(tid))?;
     crew.queue_signals();
     signals::restore_pending(&image, records.program.pid, true)?;
+    files::restore_terminals(&image)?;
     attributes::restore_limits(&records.attributes)?;
     timers::restore(&records.timers)?;
     posix_timers::start(&image, records.program.pid, true)?;

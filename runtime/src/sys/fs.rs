@@ -127,11 +127,16 @@ pub fn read_at(fd: i32, to: &mut [u8], at: u64) -> SysResult<usize> {
     Ok(done)
 }
 
+/// write(2), once.
+pub fn write(fd: i32, from: &[u8]) -> SysResult<usize> {
+    // SAFETY: the kernel reads within `from`.
+    unsafe { call!(__NR_write, fd, from.as_ptr(), from.len()) }
+}
+
 /// write(2) until all is written.
 pub fn write_all(fd: i32, mut from: &[u8]) -> SysResult<()> {
     while !from.is_empty() {
-        // SAFETY: the kernel reads within `from`.
-        match unsafe { call!(__NR_write, fd, from.as_ptr(), from.len()) } {
+        match write(fd, from) {
             Ok(n) => from = from.get(n..).unwrap_or(&[]),
             Err(Errno::INTR) => {}
             Err(e) => return Err(e),

@@ -13,6 +13,7 @@ pub mod namespace;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod terminal;
 pub mod thread;
 pub mod timer;
 

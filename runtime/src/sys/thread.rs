@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "system calls")]
 
 use super::{Errno, SysResult, call};
+use crate::util::text::{decimal, find_last, split};
 
 /// gettid(2).
 #[must_use]
@@ -205,4 +206,15 @@ pub fn give_way() {
 pub fn share(a: u32, b: u32, kind: u32) -> SysResult<bool> {
     // SAFETY: no memory.
     unsafe { call!(__NR_kcmp, a, b, kind, 0, 0) }.map(|order| order == 0)
+}
+
+/// The device number of the controlling terminal, as `st_rdev`; zero for none.
+#[must_use]
+pub fn terminal() -> u64 {
+    // Behind the name, which may have any byte in it: state, parent, group, session, terminal.
+    let mut text = [0; 256];
+    let text = super::fs::glance(c"/proc/thread-self/stat", &mut text);
+    let rest = find_last(text, b')').and_then(|at| text.get(at..));
+    let field = rest.and_then(|rest| split(rest, b' ').nth(5));
+    field.and_then(decimal).map_or(0, |(number, _)| number)
 }

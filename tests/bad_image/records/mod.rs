@@ -5,6 +5,7 @@ mod files;
 mod pipes;
 mod process;
 mod signals;
+mod terminals;
 mod threads;
 
 use anyhow::Result;
@@ -19,7 +20,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 18] = [
+const LISTS: [(u32, u32); 19] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -38,6 +39,7 @@ const LISTS: [(u32, u32); 18] = [
     (kind::SOCKET_OPTIONS, limits::OPTIONS),
     (kind::MESSAGES, limits::MESSAGES),
     (kind::RIGHTS, limits::DESCRIPTORS),
+    (kind::TERMINALS, limits::DESCRIPTORS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {

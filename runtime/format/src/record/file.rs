@@ -39,6 +39,13 @@ pub mod file_kind {
     pub const TIMERFD: u32 = 19;
     /// The last of them; 11 to 15 are none.
     pub const LAST: u32 = TIMERFD;
+    /// A terminal that the program opened by name, which is the one at `stream`, or its controlling
+    /// one: becomes that of the restoring command.
+    pub const TERMINAL: u32 = 23;
+    /// The master of a pseudoterminal whose number is `size`.
+    pub const MASTER: u32 = 24;
+    /// The slave of a pseudoterminal whose number is `size`; its master is in the image, or nowhere.
+    pub const SLAVE: u32 = 25;
 }
 
 /// Bits of [`File::rdev`] of a FIFO.
@@ -57,7 +64,9 @@ const ONCE: u32 = 0o1700;
 const O_EXCL: u32 = 0o200;
 
 fn is_kind(kind: u32) -> bool {
-    kind <= file_kind::FIFO || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
+    kind <= file_kind::FIFO
+        || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
+        || (file_kind::TERMINAL..=file_kind::SLAVE).contains(&kind)
 }
 
 record! {
@@ -67,7 +76,8 @@ record! {
         kind: u32,
         /// O_* flags as F_GETFL gives them.
         flags: u32,
-        /// For [`file_kind::STREAM`], whose descriptor it becomes; else zero.
+        /// For [`file_kind::STREAM`], whose descriptor it becomes; for [`file_kind::TERMINAL`], whose
+        /// terminal; else zero.
         stream: u32,
         /// File type and permissions, as `st_mode`.
         mode: u32,
@@ -82,7 +92,8 @@ record! {
         /// of a FIFO, bits of [`fifo`]; of a regular file, 1 if its contents are in the image.
         rdev: u64,
         /// Size, bytes; of a pipe or FIFO, bytes that fit into it; of an eventfd, its value; of a socket, as
-        /// `pos`; of a signalfd, the signals, one a bit.
+        /// `pos`; of a signalfd, the signals, one a bit; of a pseudoterminal, its
+        /// number.
         size: u64,
         /// Signal-driven I/O: owner as F_GETOWN gives it.
         owner: i32,
@@ -117,7 +128,7 @@ impl File<'_> {
 
     /// Checks kind, flags, stream and path.
     pub fn check(&self) -> Result<(), DecodeError> {
-        let stream = self.kind == file_kind::STREAM;
+        let stream = [file_kind::STREAM, file_kind::TERMINAL].contains(&self.kind);
         // There it tells that it means a thread.
         let once = if self.kind == file_kind::PIDFD {
             ONCE & !O_EXCL
@@ -144,6 +155,7 @@ impl File<'_> {
             file_kind::MEMORY => self.rdev < 1 << 6,
             // The largest value is one that no write(2) makes.
             file_kind::EVENTFD => self.size < u64::MAX && self.pos <= 1,
+            file_kind::MASTER | file_kind::SLAVE => self.size < limits::PTYS,
             _ => true,
         };
         if known && path && within && self.pos >= 0 {

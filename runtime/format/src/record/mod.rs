@@ -10,6 +10,7 @@ mod memory;
 mod posix_timer;
 mod signal;
 mod socket;
+mod terminal;
 mod thread;
 
 pub use attributes::{Attributes, LIMITS};
@@ -25,6 +26,7 @@ pub use socket::{
     ADDRESS, Message, NO_PEER, Right, Socket, SocketOption, family, message_flag, socket_flag,
     socket_state,
 };
+pub use terminal::{Terminal, terminal_flag};
 pub use thread::Thread;
 
 use crate::codec::Field;

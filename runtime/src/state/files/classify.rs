@@ -5,6 +5,7 @@ use ckpt_format::record::file_kind;
 use super::kinds::{refuse, refused, special};
 use super::memfd;
 use super::pidfd;
+use super::pty;
 use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use super::{epoll, eventfd, fifo};
@@ -89,6 +90,12 @@ impl Seen<'_> {
     /// Decides, or refuses by name.
     #[inline(never)]
     pub(super) fn fate(&self, streams: Streams) -> Result<Fate> {
+        if self.is(S_IFCHR)
+            && self.flags & fs::O_PATH == 0
+            && let Some(fate) = self.terminal(streams)
+        {
+            return Ok(fate);
+        }
         if self.may_be_stream() {
             let which = stream::which(self.fd, &self.stat, self.flags, streams);
             if let Some(n) = which {
@@ -124,6 +131,34 @@ impl Seen<'_> {
             0 => self.anonymous(link),
             _ => Err(refuse(self.fd, &self.stat, self.link)),
         }
+    }
+
+    /// A pseudoterminal of the program's own; a terminal that it has opened by name.
+    #[inline(never)]
+    fn terminal(&self, streams: Streams) -> Option<Fate> {
+        let path = self.link.unwrap_or(b"terminal");
+        if pty::is_master(&self.stat) {
+            return Some(Fate::new(file_kind::MASTER, path));
+        }
+        let number = pty::slave(&self.stat)?;
+        if pty::has_master(number) {
+            return Some(Fate::new(file_kind::SLAVE, path));
+        }
+        let which = stream::which(self.fd, &self.stat, self.flags, streams);
+        if pty::is_dead(self.fd) {
+            return Some(match which {
+                Some(n) => Fate::stream(n, self.link),
+                None => Fate::new(file_kind::SLAVE, path),
+            });
+        }
+        let controls = || thread::terminal() == self.stat.st_rdev;
+        if self.fd <= 2 || which == Some(self.fd as u32) || which.is_none() && !controls() {
+            return None;
+        }
+        Some(Fate {
+            stream: which.unwrap_or(0),
+            ..Fate::new(file_kind::TERMINAL, path)
+        })
     }
 
     /// What has no file at all.

@@ -7,8 +7,9 @@ use super::classify::{Fate, Seen};
 use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
 use super::socket::Sockets;
+use super::terminal::Terminals;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
-use super::{epoll, eventfd, locks, memfd, pipe, saved, signalfd, stream, timerfd};
+use super::{epoll, eventfd, locks, memfd, pipe, pty, saved, signalfd, stream, timerfd};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -23,6 +24,7 @@ pub fn collect() -> Result<Files> {
         book: Book::new(),
         streams: stream::take(),
         sockets: Sockets::new(),
+        terminals: Terminals::new(),
     };
     let mut collector = Collector {
         files,
@@ -40,6 +42,8 @@ pub fn collect() -> Result<Files> {
     pipe::look(&mut collector.files.book)?;
     saved::mark(&mut collector.files.book);
     epoll::look(&mut collector.files.book)?;
+    let files = &mut collector.files;
+    files.terminals.collect(&files.book)?;
     Ok(collector.files)
 }
 
@@ -200,6 +204,7 @@ impl Collector {
             file_kind::PIPE | file_kind::FIFO => pipe::measure(fd)?,
             file_kind::EVENTFD => eventfd::measure(fd)?,
             file_kind::SIGNALFD => (0, signalfd::mask(fd)?),
+            kind @ (file_kind::MASTER | file_kind::SLAVE) => (0, pty::number(fd, kind, &stat)?),
             _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),
         };
         let record = File {

@@ -17,11 +17,13 @@ mod packets;
 mod parking;
 mod pidfd;
 mod pipe;
+mod pty;
 mod remake;
 mod saved;
 mod signalfd;
 mod socket;
 mod stream;
+mod terminal;
 mod timerfd;
 
 use ckpt_format::record::File;
@@ -31,6 +33,7 @@ pub use collect::collect;
 pub use open::{Opened, open};
 pub use saved::will_be_back;
 pub use stream::note as note_streams;
+pub use terminal::restore as restore_terminals;
 
 use crate::error::Result;
 use crate::image::output::Output;
@@ -80,6 +83,7 @@ fn plain_device(rdev: u64) -> Option<&'static [u8]> {
 pub struct Files {
     book: known::Book,
     sockets: socket::Sockets,
+    terminals: terminal::Terminals,
     streams: crate::config::Streams,
 }
 
@@ -118,6 +122,7 @@ impl Files {
         out.list(kind::PACKETS, self.book.packets())?;
         out.list(kind::WATCHES, self.book.watches())?;
         out.list(kind::TIMERFDS, self.book.timers())?;
+        self.terminals.write(out)?;
         self.sockets.write(out)
     }
 

@@ -5,7 +5,8 @@ use ckpt_format::toc::kind;
 
 use super::parking::Parking;
 use super::pipe::Pipes;
-use super::remake::Remade;
+use super::pty::Ptys;
+use super::remake::{Remade, reopen};
 use super::saved::Saved;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
@@ -64,6 +65,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         remade: Remade::new(arena, count)?,
         saved: Saved::new(arena, count)?,
         pipes: Pipes::new(arena, count)?,
+        ptys: Ptys::new(arena, count)?,
         sockets: socket::Made::new(arena, image)?,
         program: image.single::<Program<'_>>(kind::PROGRAM).pid,
     };
@@ -82,6 +84,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
             .or_else(|| saved.place(content))
     })?;
     pipes.finish(image)?;
+    opener.ptys.finish(image, places)?;
     sockets.finish(arena, image, places)?;
     for ((file, &place), &fd) in image.files().zip(places.iter()).zip(first.iter()) {
         if fills_late(&file) {
@@ -111,6 +114,7 @@ struct Opener<'a> {
     remade: Remade<'a>,
     saved: Saved<'a>,
     pipes: Pipes<'a>,
+    ptys: Ptys<'a>,
     sockets: socket::Made<'a>,
     /// The process id that the image's owners of files are meant by.
     program: u32,
@@ -121,6 +125,11 @@ impl Opener<'_> {
     fn one(&mut self, image: &Image<'_>, number: usize, fd: u32, file: &File<'_>) -> Result<i32> {
         let opened = match file.kind {
             file_kind::STREAM => return self.stream(fd, file),
+            file_kind::TERMINAL => match open_terminal(file) {
+                Some(terminal) => terminal,
+                None => return self.stream(fd, file),
+            },
+            file_kind::MASTER | file_kind::SLAVE => self.ptys.open(number, fd, file)?,
             file_kind::DELETED | file_kind::MEMORY => self.remade.open(number, fd, file)?,
             file_kind::PIPE | file_kind::FIFO => self.pipes.open(number, fd, file)?,
             file_kind::SOCKET => match self.sockets.take(number) {
@@ -229,6 +238,16 @@ fn open_device(fd: u32, file: &File<'_>) -> Result<Fd> {
     };
     let flags = (file.flags & !ACT & !fs::O_NOFOLLOW) | fs::O_NOCTTY;
     fs::open(c_path(path).as_c(), flags, 0).map_err(|e| cannot_open(fd, path, e))
+}
+
+/// A terminal of the restoring command's, as a description of its own: that of the stream, or
+/// another one, or the controlling one.
+fn open_terminal(file: &File<'_>) -> Option<Fd> {
+    let streams = [file.stream, 0, 1, 2].map(|n| n as i32);
+    match streams.into_iter().find(|&fd| fs::is_terminal(fd)) {
+        Some(fd) => reopen(fd, file.flags).ok(),
+        None => fs::open(c"/dev/tty", (file.flags & !ACT) | fs::O_NOCTTY, 0).ok(),
+    }
 }
 
 /// An O_PATH descriptor, perhaps of a symbolic link.
