@@ -154,7 +154,13 @@ impl Run {
 
     /// Takes a checkpoint, by the command where that can be.
     fn take(&self, name: &str, process: &mut Process, case: &Case) -> Result<PathBuf> {
-        if case.sample.ask == Ask::SignalInMusl && case.link == Link::Musl {
+        let library_has_it = match case.link {
+            Link::Musl => case.sample.ask == Ask::SignalInMusl,
+            // It takes the signal of `--checkpoint` for pthread_cancel when it starts, after ours has been set.
+            Link::OldStatic => true,
+            _ => false,
+        };
+        if library_has_it {
             return checkpoint_by_signal(process, self.scratch.path());
         }
         let image = self.scratch.join(name);

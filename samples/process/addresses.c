@@ -1,5 +1,6 @@
 // Addresses that the kernel keeps for the thread: robust futex list, clear_child_tid, restartable
 // sequences. Each is used by the kernel at a moment when nobody looks.
+//#Links: pie nopie static staticpie musl glibc2.31 glibc2.41 glibc2.41static
 #include "../lib/sample.h"
 #include <sys/prctl.h>
 

@@ -2,6 +2,7 @@
 // owner (recursive, error-checking, robust) must know it again: a library that locks twice would wait for ever.
 //#Variants: normal recursive errorcheck robust
 //#Flags: -pthread
+//#Links: pie nopie static staticpie musl glibc2.31 glibc2.41 glibc2.41static
 #include "../lib/sample.h"
 #include <pthread.h>
 

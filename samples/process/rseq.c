@@ -1,5 +1,5 @@
 // glibc's restartable-sequences area is registered again: the kernel keeps the processor number in it.
-//#Links: pie nopie
+//#Links: pie nopie glibc2.41
 #include "../lib/sample.h"
 #include <sched.h>
 #include <sys/rseq.h>

@@ -1,6 +1,7 @@
 // What the kernel keeps for each thread is each thread's own afterwards: name, signal mask, alternate stack,
 // nice value, timer slack, parent-death signal, a signal queued for it alone, segment base, clear-child-tid.
 //#Flags: -pthread
+//#Links: pie nopie static staticpie musl glibc2.31 glibc2.31static glibc2.41 glibc2.41static
 #include "../lib/sample.h"
 #include <pthread.h>
 #include <sys/prctl.h>

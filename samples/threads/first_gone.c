@@ -1,5 +1,6 @@
 // The first thread has ended with pthread_exit; the others go on, and the last one ends the process.
 //#Flags: -pthread
+//#Links: pie nopie static staticpie musl glibc2.31 glibc2.31static glibc2.41 glibc2.41static
 //#Unseen: status_SigBlk
 #include "../lib/sample.h"
 #include <pthread.h>

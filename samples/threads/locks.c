@@ -3,6 +3,7 @@
 // rwlocks, semaphores, thread-specific data with destructors. Held and contended at any moment; afterwards no
 // wake-up is lost, every thread makes progress, each lock knows its owner, and all counts are right.
 //#Flags: -pthread
+//#Links: pie nopie static staticpie musl glibc2.31 glibc2.31static glibc2.41 glibc2.41static
 //#Generations: 5
 #include "../lib/sample.h"
 #include <pthread.h>

@@ -1,6 +1,7 @@
 // Sixteen threads with all signals blocked pass a turn round through a mutex and a condition variable, and
 // count in thread-local variables: no wake-up is lost, no count is wrong, every thread can be joined.
 //#Flags: -pthread
+//#Links: pie nopie static staticpie musl glibc2.31 glibc2.31static glibc2.41 glibc2.41static
 //#Generations: 5
 #include "../lib/sample.h"
 #include <pthread.h>

@@ -1,7 +1,8 @@
 // POSIX timers and threads: signals to one thread, some of them waiting in its queue, clocks of a thread's own time,
 // and the C library's timers that run a function in a thread (SIGEV_THREAD), before and after: those that were there
 // go on and can be asked, set and deleted, and new ones can be made.
-//#Flags: -pthread
+//#Flags: -pthread -lrt
+//#Links: pie nopie static staticpie musl glibc2.31 glibc2.31static glibc2.41 glibc2.41static
 //#Ask: signal in musl
 #include "timer.h"
 #include <pthread.h>

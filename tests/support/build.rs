@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::place::{profile_dir, repository};
 use crate::sample::{Link, Sample};
@@ -43,6 +43,7 @@ impl Sample {
             .chain(["-Wno-unused-function", "-Wno-unused-variable"])
             .chain(flags_of(link).iter().copied())
             .map(str::to_owned)
+            .chain(root_of(link)?)
             .collect();
         args.push(self.source.display().to_string());
         args.extend(self.flags.iter().cloned());
@@ -86,10 +87,53 @@ impl Sample {
 
 fn flags_of(link: Link) -> &'static [&'static str] {
     match link {
-        Link::Pie => &["-fPIE", "-pie"],
+        Link::Pie | Link::Old | Link::New => &["-fPIE", "-pie"],
         Link::NoPie => &["-fno-pie", "-no-pie"],
-        Link::Static => &["-fno-pie", "-static"],
+        Link::Static | Link::OldStatic | Link::NewStatic => &["-fno-pie", "-static"],
         Link::StaticPie => &["-fPIE", "-static-pie"],
         Link::Musl => &["-static"],
     }
+}
+
+/// Brings the other releases' C libraries, where they are not there yet.
+fn fetch_roots() -> Result<()> {
+    let run = Command::new(repository().join("tests/libcs.sh")).output()?;
+    let complaint = String::from_utf8_lossy(&run.stderr);
+    ensure!(run.status.success(), "tests/libcs.sh: {complaint}");
+    Ok(())
+}
+
+/// Another release's headers and C library, its loader, and where that finds the library.
+fn root_of(link: Link) -> Result<Vec<String>> {
+    let release = match link {
+        Link::Old | Link::OldStatic => "bullseye",
+        Link::New | Link::NewStatic => "trixie",
+        _ => return Ok(Vec::new()),
+    };
+    static FETCHED: OnceLock<Result<(), String>> = OnceLock::new();
+    let fetched = FETCHED.get_or_init(|| fetch_roots().map_err(|error| format!("{error:#}")));
+    if let Err(message) = fetched {
+        bail!("{message}");
+    }
+    let root = repository().join("target/libcs").join(release);
+    let root = root.display();
+    let mut flags = vec![format!("--sysroot={root}")];
+    // The compiler looks beside itself first, in this system's folders.
+    for folder in [
+        "lib/x86_64-linux-gnu",
+        "usr/lib/x86_64-linux-gnu",
+        "usr/lib/gcc/x86_64-linux-gnu/10",
+    ] {
+        flags.push(format!("-B{root}/{folder}"));
+        flags.push(format!("-L{root}/{folder}"));
+    }
+    if flags_of(link).contains(&"-pie") {
+        let library = format!("{root}/lib/x86_64-linux-gnu");
+        flags.push(format!(
+            "-Wl,--dynamic-linker={library}/ld-linux-x86-64.so.2"
+        ));
+        // For what the library itself loads later, too.
+        flags.push(format!("-Wl,--disable-new-dtags,-rpath={library}"));
+    }
+    Ok(flags)
 }

@@ -20,10 +20,18 @@ pub enum Link {
     StaticPie,
     /// musl, static.
     Musl,
+    /// As `Pie`, with glibc 2.31.
+    Old,
+    /// As `Static`, with glibc 2.31.
+    OldStatic,
+    /// As `Pie`, with glibc 2.41.
+    New,
+    /// As `Static`, with glibc 2.41.
+    NewStatic,
 }
 
 impl Link {
-    /// All of them.
+    /// Those with this system's C libraries.
     pub const ALL: [Self; 5] = [
         Self::Pie,
         Self::NoPie,
@@ -31,6 +39,9 @@ impl Link {
         Self::StaticPie,
         Self::Musl,
     ];
+
+    /// Those with C libraries of other systems, which `tests/libcs.sh` brings.
+    pub const OTHER: [Self; 4] = [Self::Old, Self::OldStatic, Self::New, Self::NewStatic];
 
     /// As directives and test names have it.
     pub fn name(self) -> &'static str {
@@ -40,6 +51,10 @@ impl Link {
             Self::Static => "static",
             Self::StaticPie => "staticpie",
             Self::Musl => "musl",
+            Self::Old => "glibc2.31",
+            Self::OldStatic => "glibc2.31static",
+            Self::New => "glibc2.41",
+            Self::NewStatic => "glibc2.41static",
         }
     }
 }
@@ -157,8 +172,8 @@ impl Sample {
 }
 
 fn link_named(name: &str) -> Result<Link> {
-    Link::ALL
-        .into_iter()
+    let all = Link::ALL.into_iter().chain(Link::OTHER);
+    all.into_iter()
         .find(|link| link.name() == name)
         .with_context(|| format!("{name} is no kind of linking"))
 }
