@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail, ensure};
 use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
-    Action, Attributes, Content, Descriptor, File, Guard, Job, Lock, Machine, Message, Mm, Packet,
-    Pending, PosixTimer, Program, Right, Run, Socket, SocketOption, Terminal, Thread, TimerFd,
-    Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
+    Action, Attributes, Content, Descriptor, Ended, File, Guard, Job, Lock, Machine, Message, Mm,
+    Packet, Pending, PosixTimer, Program, Right, Run, Socket, SocketOption, Terminal, Thread,
+    TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -55,6 +55,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Message<'_>>("message", kind::MESSAGES, true),
         of::<Right>("right", kind::RIGHTS, true),
         of::<Terminal<'_>>("terminal", kind::TERMINALS, true),
+        of::<Ended>("ended", kind::ENDED, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]
@@ -359,6 +360,7 @@ fn sections() -> Vec<Section> {
         list::<Message<'_>>(kind::MESSAGES, &[]),
         list::<Right>(kind::RIGHTS, &[]),
         list::<Terminal<'_>>(kind::TERMINALS, &[]),
+        list::<Ended>(kind::ENDED, &[]),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[thread(CODE)]),
     ]
@@ -767,6 +769,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::MESSAGES => again::<Message<'_>>(parts, kind, true),
             kind::RIGHTS => again::<Right>(parts, kind, true),
             kind::TERMINALS => again::<Terminal<'_>>(parts, kind, true),
+            kind::ENDED => again::<Ended>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),
         };
     }

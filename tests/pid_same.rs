@@ -136,6 +136,16 @@ fn ids_are_the_same_with_musl() -> Result<()> {
 }
 
 #[test]
+fn ended_children_have_their_ids() -> Result<()> {
+    let mut case = Case::start("same-ended", "ids/ended", Link::Pie)?;
+    for generation in 1..=2 {
+        let image = case.image(&format!("{generation}.img"))?;
+        case.restore(&image)?;
+    }
+    case.judge()
+}
+
+#[test]
 fn orphans_are_taken_in_and_may_outlive_the_program() -> Result<()> {
     let mut case = Case::start("same-family", "ids/family", Link::Pie)?;
     let image = case.image("app.img")?;

@@ -3,7 +3,7 @@
 //! Everything that may refuse comes first; the file is made when nothing but the disk can fail.
 
 use ckpt_format::limits;
-use ckpt_format::record::{Program, Thread};
+use ckpt_format::record::{Ended, Program, Thread};
 use ckpt_format::toc::kind;
 
 use crate::error::Result;
@@ -31,7 +31,7 @@ pub fn take(order: &Order) -> Result<PathText> {
     unsupported::refuse_filter()?;
     unsupported::refuse_foreign_proc()?;
     let others = quiesce::Standstill::reach()?;
-    children::refuse()?;
+    let ended = children::collect()?;
     unsupported::refuse(&others)?;
     ipc::undo::refuse()?;
     let sequence = config::with(|c| {
@@ -47,7 +47,7 @@ pub fn take(order: &Order) -> Result<PathText> {
     // What the restored program will find in its settings; taken back in the one that goes on.
     config::with(|c| c.generation += 1);
     let dumpable = attributes::Visible::make();
-    let result = write(order, path, sequence, &dumpable, &others);
+    let result = write(order, path, sequence, &dumpable, &others, ended.as_slice());
     drop(dumpable);
     config::with(|c| c.generation -= 1);
     result
@@ -59,6 +59,7 @@ fn write(
     sequence: u32,
     dumpable: &attributes::Visible,
     others: &quiesce::Standstill,
+    ended: &[Ended],
 ) -> Result<PathText> {
     let arena = Arena::new(ARENA)?;
     let files = files::collect()?;
@@ -90,6 +91,7 @@ fn write(
     out.list(kind::POSIX_TIMERS, waiting.timers.as_slice())?;
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
     out.section(kind::JOB, 64, |w| w.put(&job::collect()))?;
+    out.list(kind::ENDED, ended)?;
     files.write(&mut out)?;
     let count = 1 + others.records().count();
     out.section(kind::THREADS, 4 + count * size_of::<Thread>(), |w| {

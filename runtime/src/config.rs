@@ -100,18 +100,10 @@ pub struct Body {
     pub relocations: [usize; 2],
 }
 
-/// Nothing set.
-const NO_ACTION: Action = Action {
-    handler: 0,
-    flags: 0,
-    restorer: 0,
-    mask: 0,
-};
-
 /// The resident part's own; a body has only the pointer.
 static STORE: Global<Config> = Global::new(Config {
     home: 0,
-    action: NO_ACTION,
+    action: Action::DEFAULT,
     resume: 0,
     body: Body {
         base: 0,
@@ -120,7 +112,7 @@ static STORE: Global<Config> = Global::new(Config {
         entry: 0,
         relocations: [0; 2],
     },
-    saved: [(0, NO_ACTION); 4],
+    saved: [(0, Action::DEFAULT); 4],
     streams: Note::NEW,
     handoff: 0,
     bias: 0,

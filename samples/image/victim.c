@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 
 int main(int argc, char **argv) {
     sample_start(argc, argv);
@@ -39,6 +40,11 @@ int main(int argc, char **argv) {
     expect(master >= 0 && unlockpt(master) == 0, "terminal");
     int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
     expect(slave >= 0 && write(slave, "shown", 5) == 5, "slave");
+    pid_t child = fork();
+    if (child == 0)
+        _exit(7);
+    siginfo_t end;
+    expect(waitid(P_PID, (id_t)child, &end, WEXITED | WNOWAIT) == 0, "a child that has ended");
     int pair[2], size = 9000;
     expect(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0, "sockets");
     expect(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0, "option");

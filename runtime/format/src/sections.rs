@@ -76,6 +76,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::TimerFd>(kind::TIMERFDS, limits::DESCRIPTORS)?;
         self.decodes::<record::PosixTimer>(kind::POSIX_TIMERS, limits::POSIX_TIMERS)?;
         self.decodes::<record::Terminal<'_>>(kind::TERMINALS, limits::DESCRIPTORS)?;
+        self.decodes::<record::Ended>(kind::ENDED, limits::THREADS)?;
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
@@ -99,6 +100,9 @@ impl<'a> Sections<'a> {
         self.sockets(files)?;
         self.timers()?;
         self.terminals()?;
+        for ended in self.known::<record::Ended>(kind::ENDED) {
+            ended.check()?;
+        }
         let of_files = self.contents(objects, files)?;
         if table.get(kind::PAGES)?.len != of_memory.saturating_add(of_files) {
             return Err(DecodeError::Value("length of the pages section"));

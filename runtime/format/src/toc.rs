@@ -67,6 +67,8 @@ pub mod kind {
     pub const RIGHTS: u32 = 37;
     /// Terminals.
     pub const TERMINALS: u32 = 56;
+    /// Children that have ended.
+    pub const ENDED: u32 = 57;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -100,12 +102,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::MESSAGES => "messages",
         kind::RIGHTS => "rights",
         kind::TERMINALS => "terminals",
+        kind::ENDED => "ended",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 27] = [
+pub const ALL: [u32; 28] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -133,10 +136,11 @@ pub const ALL: [u32; 27] = [
     kind::MESSAGES,
     kind::RIGHTS,
     kind::TERMINALS,
+    kind::ENDED,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 57;
+pub const KINDS: usize = 58;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

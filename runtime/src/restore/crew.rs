@@ -11,6 +11,7 @@ use super::namespace;
 use crate::arch::stack;
 use crate::error::{Result, fail};
 use crate::image::input::Image;
+use crate::state::children::Born;
 use crate::state::owners::Owners;
 use crate::state::{posix_timers, signals, thread as thread_state};
 use crate::sys::namespace::CloneArgs;
@@ -177,7 +178,7 @@ unsafe extern "C" fn live(task: usize) -> ! {
         thread::give_way();
     }
     let tid = task.record.tid;
-    if signals::restore_pending(image, tid, false).is_err()
+    if signals::restore_pending(image, tid, false, Born::NONE).is_err()
         || posix_timers::start(image, tid, false).is_err()
     {
         super::give_up();

@@ -37,7 +37,9 @@ use crate::entry::{AT_SYSINFO_EHDR, InitialStack};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::state::memory::{place, stage};
-use crate::state::{attributes, files, machine, mm, posix_timers, signals, thread, timers, vdso};
+use crate::state::{
+    attributes, children, files, machine, mm, posix_timers, signals, thread, timers, vdso,
+};
 use crate::sys::fs::Fd;
 use crate::sys::{fs, process, signal};
 use crate::util::arena::Arena;
@@ -124,6 +126,7 @@ fn restore(passage: &Passage) -> Result<()> {
     let records = Records::read(&image);
     check(&arena, &image, &records, passage.force)?;
     vdso::check(&records.vdso, passage.vdso)?;
+    let born = children::restore(&arena, &image, namespace::keeps_ids())?;
     let mut opened = files::open(&arena, &image)?;
     attributes::raise_limits();
     let mut staged = stage::all(&arena, &image, &opened)?;
@@ -158,7 +161,7 @@ fn restore(passage: &Passage) -> Result<()> {
     unsafe { staged.owners.repair(&image) };
     posix_timers::restore(&image, |tid| staged.owners.new_id(tid))?;
     crew.queue_signals();
-    signals::restore_pending(&image, records.program.pid, true)?;
+    signals::restore_pending(&image, records.program.pid, true, born)?;
     files::restore_terminals(&image)?;
     attributes::restore_limits(&records.attributes)?;
     timers::restore(&records.timers)?;

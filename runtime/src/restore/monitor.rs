@@ -235,14 +235,8 @@ fn catch() {
 
 /// Sends the calling process a signal that has its default action and is not blocked.
 fn raise(signal: u32) {
-    let default = Action {
-        handler: 0,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    };
     // SAFETY: nothing is called.
-    let _ = unsafe { signal::set_action(signal, &default) };
+    let _ = unsafe { signal::set_action(signal, &Action::DEFAULT) };
     let _ = signal::kill(process::id(), signal);
     let _ = signal::set_mask(!(1 << (signal - 1)));
 }

@@ -13,7 +13,7 @@
 //! program has those of the restoring command again before it runs.
 #![expect(unsafe_code, reason = "sets a signal's action")]
 
-use ckpt_format::record::{Action, Job, Program, Thread};
+use ckpt_format::record::{Action, Ended, Job, Program, Thread};
 use ckpt_format::toc::kind;
 
 use super::monitor::{self, Monitor};
@@ -109,14 +109,8 @@ pub(super) fn enter(arena: &Arena, image: &Image<'_>) -> Result<()> {
     make()?;
     let mask = signal::set_mask(!0).or_fail(format_args!("cannot block signals"))?;
     // Ignored, it would take the end of children away from who waits for it.
-    let action = Action {
-        handler: 0,
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    };
     // SAFETY: the default.
-    unsafe { signal::set_action(monitor::CHILD, &action) }
+    unsafe { signal::set_action(monitor::CHILD, &Action::DEFAULT) }
         .or_fail(format_args!("cannot wait for children"))?;
     let (ours, theirs) = fs::socket_pair().or_fail(format_args!("cannot make a socket pair"))?;
     if child(None)? == 0 {
@@ -150,16 +144,18 @@ pub(super) fn enter(arena: &Arena, image: &Image<'_>) -> Result<()> {
 
 /// The highest of all ids, which are checked to be different.
 fn highest(arena: &Arena, image: &Image<'_>, pid: u32) -> Result<u32> {
-    let threads = || image.list::<Thread>(kind::THREADS);
-    let ids: &mut [u32] = arena.records(threads().left() as usize)?;
-    for (slot, thread) in ids.iter_mut().zip(threads()) {
-        *slot = thread.tid;
+    let threads = image.list::<Thread>(kind::THREADS);
+    let ended = image.list::<Ended>(kind::ENDED);
+    let ids: &mut [u32] = arena.records((threads.left() + ended.left()) as usize)?;
+    let all = threads.map(|t| t.tid).chain(ended.map(|e| e.pid));
+    for (slot, id) in ids.iter_mut().zip(all) {
+        *slot = id;
     }
     sort(ids);
     let twice = ids.windows(2).any(|two| matches!(two, [a, b] if a == b));
     if twice || pid == 1 || ids.first() == Some(&1) {
         let path = &image.path;
-        fail!("{path}: --pid same: its ids cannot be had: process 1, or two threads of one id");
+        fail!("{path}: --pid same: its ids cannot be had: process 1, or one id twice");
     }
     Ok(ids.last().copied().unwrap_or(0).max(pid))
 }

@@ -5,6 +5,7 @@ use ckpt_format::limits;
 use ckpt_format::record::{Action, Pending, PosixTimer};
 use ckpt_format::toc::kind;
 
+use super::children::Born;
 use super::posix_timers;
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
@@ -16,13 +17,9 @@ use crate::{config, quiesce, trigger};
 /// SIGKILL and SIGSTOP, whose action is fixed.
 const FIXED: [u32; 2] = [9, 19];
 
-/// Nothing set: the default action.
-const DEFAULT: Action = Action {
-    handler: 0,
-    flags: 0,
-    restorer: 0,
-    mask: 0,
-};
+const SIGCHLD: u32 = 17;
+/// Where `siginfo_t` has the process.
+const SI_PID: usize = 16;
 
 /// The signals that wait, and what the looking at them needs to know.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ pub struct Waiting {
 
 /// The action of each signal; signal *n* is at *n* - 1.
 pub fn actions() -> Result<[Action; 64]> {
-    let mut all = [DEFAULT; 64];
+    let mut all = [Action::DEFAULT; 64];
     for (number, slot) in (1..).zip(all.iter_mut()) {
         if !FIXED.contains(&number) {
             *slot = signal::action(number)
@@ -155,10 +152,19 @@ fn queue(pending: &Pending) -> Result<()> {
 
 /// Queues the image's signals for the calling thread, which was `tid` then, and with `shared`
 /// those for the process. All signals are blocked meanwhile.
-pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool) -> Result<()> {
+///
+/// What tells of a child's end tells of the one that has been made in its place.
+pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool, born: Born<'_>) -> Result<()> {
     let all = image.list::<Pending>(kind::PENDING);
-    for pending in all {
+    for mut pending in all {
         let ours = pending.tid == tid || (pending.tid == 0 && shared);
+        if pending.signal() == SIGCHLD
+            && let (_, _, pid, _) = signal::fields(&pending.info)
+            && let Some(new) = born.id(image, pid)
+            && let Some(place) = pending.info.get_mut(SI_PID..SI_PID + 4)
+        {
+            place.copy_from_slice(&new.to_le_bytes());
+        }
         if ours && !posix_timers::requeue(image, &pending)? {
             queue(&pending)?;
         }

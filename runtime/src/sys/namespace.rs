@@ -88,6 +88,13 @@ pub struct CloneArgs {
 }
 
 impl CloneArgs {
+    /// Of a child that has the caller's memory, and for whose end the caller waits, which is told
+    /// by `signal`.
+    pub fn dies_in_our_memory(&mut self, signal: u32) {
+        self.flags = u64::from(k::CLONE_VM | k::CLONE_VFORK);
+        self.exit_signal = signal.into();
+    }
+
     /// Of a child whose id in the innermost namespace is `*id`, if there is one.
     #[must_use]
     pub fn with_id(id: Option<&u32>) -> Self {
@@ -154,6 +161,12 @@ pub fn session() -> u32 {
 pub fn new_group(pid: u32) -> SysResult<()> {
     // SAFETY: no memory.
     unsafe { call!(__NR_setpgid, pid, pid) }.map(drop)
+}
+
+/// setpgid(2) of the caller; zero makes it the leader of a group.
+pub fn join_group(group: u32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_setpgid, 0, group) }.map(drop)
 }
 
 /// The foreground process group of a terminal.

@@ -143,6 +143,28 @@ pub fn has_child() -> bool {
     unsafe { call!(__NR_waitid, P_ALL, 0, 0, OPTIONS, 0) }.is_ok()
 }
 
+/// waitid(2) of a child, which stays: how it ended, as wait(2) tells it but for the mark of a core
+/// file; `None` if it lives. With `wait`, waits for its end.
+pub fn ended(child: u32, wait: bool) -> SysResult<Option<u32>> {
+    const P_PID: u32 = 1;
+    const CLD_EXITED: u32 = 1;
+    // WEXITED | WNOWAIT | __WALL
+    const OPTIONS: u32 = 4 | 0x0100_0000 | 0x4000_0000;
+    const WNOHANG: u32 = 1;
+    let options = OPTIONS | if wait { 0 } else { WNOHANG };
+    // `siginfo_t`: number, error, code, -, process, user, status.
+    let mut info = [0u32; 32];
+    // SAFETY: the kernel writes the structure, 128 bytes.
+    unsafe { call!(__NR_waitid, P_PID, child, info.as_mut_ptr(), options, 0) }?;
+    let [_, _, code, _, pid, _, status, ..] = info;
+    let status = if code == CLD_EXITED {
+        status << 8
+    } else {
+        status
+    };
+    Ok((pid != 0).then_some(status))
+}
+
 /// getitimer(2): interval and rest, seconds and microseconds.
 pub fn timer(which: u32) -> SysResult<[u64; 4]> {
     let mut value = [0; 4];

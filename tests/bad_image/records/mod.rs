@@ -1,5 +1,6 @@
 //! Records: how many, how long; below, a file for each area, values that none can have.
 
+mod children;
 mod events;
 mod files;
 mod pipes;
@@ -20,7 +21,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 19] = [
+const LISTS: [(u32, u32); 20] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -40,6 +41,7 @@ const LISTS: [(u32, u32); 19] = [
     (kind::MESSAGES, limits::MESSAGES),
     (kind::RIGHTS, limits::DESCRIPTORS),
     (kind::TERMINALS, limits::DESCRIPTORS),
+    (kind::ENDED, limits::THREADS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {

@@ -3,6 +3,7 @@
 //! A section of many records is a `u32` count and the records; see [`List`].
 
 mod attributes;
+mod child;
 mod file;
 mod job;
 mod machine;
@@ -14,6 +15,7 @@ mod terminal;
 mod thread;
 
 pub use attributes::{Attributes, LIMITS};
+pub use child::Ended;
 pub use file::{
     Content, Descriptor, File, Lock, Packet, TimerFd, Watch, fifo, file_kind, lock_kind,
 };

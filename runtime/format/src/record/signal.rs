@@ -20,6 +20,16 @@ record! {
     }
 }
 
+impl Action {
+    /// The default: nothing is set.
+    pub const DEFAULT: Self = Self {
+        handler: 0,
+        flags: 0,
+        restorer: 0,
+        mask: 0,
+    };
+}
+
 record! {
     /// A queued signal.
     Pending {
