@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use ckpt_tests::{Sample, repository};
 
 /// Folders of samples for whose kind of state there is a row.
-const FOLDERS: [&str; 15] = [
+const FOLDERS: [&str; 16] = [
     "memory",
     "threads",
     "signals",
@@ -17,6 +17,7 @@ const FOLDERS: [&str; 15] = [
     "fpu",
     "process",
     "lang",
+    "calls",
     "events",
     "ids",
     "refuse",

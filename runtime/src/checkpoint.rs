@@ -6,13 +6,14 @@ use ckpt_format::limits;
 use ckpt_format::record::{Ended, Program, Thread};
 use ckpt_format::toc::kind;
 
+use crate::arch::frame::Frame;
 use crate::error::Result;
 use crate::image::name;
 use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::signals::Waiting;
 use crate::state::{
-    attributes, children, files, ipc, job, machine, memory, mm, posix_timers, rseq, signals,
+    attributes, calls, children, files, ipc, job, machine, memory, mm, posix_timers, rseq, signals,
     thread, timers, unsupported, vdso,
 };
 use crate::sys::{fs, process};
@@ -27,7 +28,8 @@ const ARENA: usize = 64 << 20;
 
 /// Takes a checkpoint of the calling process; tells where the image is.
 pub fn take(order: &Order) -> Result<PathText> {
-    thread::undisturb(order.frame, &quiesce::Call::default());
+    config::with(|c| c.first_mask = !0);
+    let frame = calls::interrupted(order.frame, &quiesce::Call::default());
     unsupported::refuse_filter()?;
     unsupported::refuse_foreign_proc()?;
     let others = quiesce::Standstill::reach()?;
@@ -47,14 +49,14 @@ pub fn take(order: &Order) -> Result<PathText> {
     // What the restored program will find in its settings; taken back in the one that goes on.
     config::with(|c| c.generation += 1);
     let dumpable = attributes::Visible::make();
-    let result = write(order, path, sequence, &dumpable, &others, ended.as_slice());
+    let result = write(frame, path, sequence, &dumpable, &others, ended.as_slice());
     drop(dumpable);
     config::with(|c| c.generation -= 1);
     result
 }
 
 fn write(
-    order: &Order,
+    frame: Frame,
     path: PathText,
     sequence: u32,
     dumpable: &attributes::Visible,
@@ -64,7 +66,7 @@ fn write(
     let arena = Arena::new(ARENA)?;
     let files = files::collect()?;
     let space = memory::collect(&files)?;
-    let thread = thread::collect(order.frame);
+    let thread = thread::collect(frame);
     let _pause = rseq::Pause::begin(thread::rseq_of(&thread));
     let machine = machine::collect(&arena)?;
     let vdso = vdso::collect(&arena, &space)?;

@@ -37,6 +37,10 @@ pub struct Config {
     pub action: Action,
     /// Where a restore leads: the resume stub of the program's own runtime.
     pub resume: usize,
+    /// Where interrupted system calls are repeated, and what follows the call there.
+    pub again: [usize; 2],
+    /// Signals that the first thread blocked when it was stopped; all, if it has ended.
+    pub first_mask: u64,
     /// The body in memory; zero for what is not there.
     pub body: Body,
     /// The program's actions of signals that are taken over for a checkpoint.
@@ -105,6 +109,8 @@ static STORE: Global<Config> = Global::new(Config {
     home: 0,
     action: Action::DEFAULT,
     resume: 0,
+    again: [0; 2],
+    first_mask: !0,
     body: Body {
         base: 0,
         len: 0,
@@ -139,9 +145,9 @@ static STORE: Global<Config> = Global::new(Config {
 /// The one in use.
 static PLACE: AtomicPtr<Config> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Uses the resident part's own store. `handler`, `restorer` and `resume` are the addresses of its
-/// code that the kernel and images know.
-pub fn take_home([handler, restorer, resume]: [usize; 3]) {
+/// Uses the resident part's own store. What it is given are the addresses of its code that the
+/// kernel, images and stacks know.
+pub fn take_home([handler, restorer, resume, again, called]: [usize; 5]) {
     let place = STORE.place();
     PLACE.store(place, Relaxed);
     with(|c| {
@@ -149,6 +155,7 @@ pub fn take_home([handler, restorer, resume]: [usize; 3]) {
         c.action.handler = handler as u64;
         c.action.restorer = restorer as u64;
         c.resume = resume;
+        c.again = [again, called];
     });
 }
 

@@ -11,11 +11,11 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
-use crate::arch::frame;
+use crate::arch::frame::{self, Frame};
 use crate::body::{Entry, FINISHED, FOREIGN, Task};
 use crate::sys::signal::{self, Info};
 use crate::sys::{process, thread};
-use crate::{config, golang, log, quiesce, step, trigger, unpack};
+use crate::{again, config, golang, log, quiesce, step, trigger, unpack};
 
 /// Whose checkpoint is under way; zero if none is. See [`mark`].
 static CLAIMED: AtomicU32 = AtomicU32::new(0);
@@ -36,9 +36,9 @@ fn is_inner(number: u32) -> bool {
     number == quiesce::SIGNAL || number == step::SIGNAL || quiesce::is_borrowed(number)
 }
 
-/// Addresses of the code that the kernel and images know.
+/// Addresses of the code that the kernel, images and stacks know.
 #[must_use]
-pub fn addresses() -> [usize; 3] {
+pub fn addresses() -> [usize; 5] {
     frame::addresses()
 }
 
@@ -64,12 +64,22 @@ pub fn install() -> bool {
     done
 }
 
-/// The handler, called on the program's stack.
+/// The handler, called on the program's stack; tells through which frame it is left.
 ///
 /// # Safety
 ///
 /// Called by the kernel's signal delivery, through [`frame::handler`].
-pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) {
+pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) -> usize {
+    // SAFETY: as this function.
+    unsafe { attend(number, info, context) };
+    // SAFETY: the kernel's frame.
+    unsafe { again::finish(Frame(context), false) }.0
+}
+
+/// # Safety
+///
+/// As for [`handle`].
+unsafe fn attend(number: u32, info: *const Info, context: usize) {
     let mark = mark();
     let mut task = Task::Attend;
     loop {

@@ -26,6 +26,7 @@
     reason = "x86-64 only: usize, u64 and the kernel's long are one size, and register values change sign at the system call boundary"
 )]
 
+pub mod again;
 pub mod arch;
 pub mod body;
 pub mod checkpoint;

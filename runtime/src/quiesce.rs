@@ -22,6 +22,7 @@
 )]
 
 mod borrow;
+mod sleep;
 mod slot;
 mod task;
 
@@ -33,7 +34,7 @@ use crate::arch::frame::Frame;
 use crate::arch::stack;
 use crate::error::{Context, Error, Result, fail};
 use crate::state::signals::{self, Waiting};
-use crate::state::{rseq, thread as thread_state, vdso};
+use crate::state::{calls, rseq, thread as thread_state, vdso};
 use crate::sys::signal::{self, Info};
 use crate::sys::{fs, process, thread};
 use crate::util::arena::Arena;
@@ -181,7 +182,7 @@ impl Standstill {
         if list.as_slice().len() == MOST {
             fail!("more than {MOST} threads");
         }
-        let call = Call::read(tid);
+        let call = Call::read(tid, status.sleeps);
         let number = status.signal(&call);
         borrow::take(number)?;
         let stack = stacks.bytes(STACK, 16)?.as_mut_ptr_range();
@@ -414,7 +415,7 @@ fn inside_vdso(frame: Frame) -> bool {
 /// Stands still, doing jobs, until released: on another stack, since the thread's own is dumped
 /// meanwhile.
 fn park(slot: &Slot, frame: Frame) {
-    thread_state::undisturb(frame, slot.call());
+    let frame = calls::interrupted(frame, slot.call());
     let what = (slot, frame);
     let argument = core::ptr::from_ref(&what).expose_provenance();
     // SAFETY: the stack is this thread's alone; `what` outlives the call.

@@ -11,9 +11,10 @@ use crate::{DecodeError, Reader, codec::Field, limits};
 
 type Checked<T = ()> = Result<T, DecodeError>;
 
-/// Bytes of the kernel's `struct ucontext` up to the signal mask and with it: what a return
-/// through a signal frame reads first.
-const FRAME: u64 = 304;
+/// Bytes of the kernel's `struct ucontext` up to the signal mask and with it, and of the siginfo
+/// behind them: what a return through a signal frame reads first, and the note of an interrupted
+/// system call.
+const FRAME: u64 = 432;
 
 /// The sections by kind.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,9 @@
 #![expect(unsafe_code, reason = "signal frames are made by the kernel")]
 
 use core::arch::naked_asm;
+use core::mem::offset_of;
+
+use crate::again::Record;
 
 /// What the kernel calls for our signals: `handler(signal, siginfo, ucontext)`.
 ///
@@ -15,9 +18,71 @@ pub unsafe extern "C" fn handler() {
         "cld",
         "sub rsp, 8", // rsp is 8 below a multiple of 16 at a handler's entry, as after a call
         "call {handle}",
-        "add rsp, 8",
-        "ret",
+        "lea rsp, [rax - 8]", // usually where it is: see `again`
+        "jmp {again}",
         handle = sym crate::gate::handle,
+        again = sym again,
+    )
+}
+
+/// The end of [`handler`]. Goes back into the program; if the frame says so, the system call that
+/// the signal has interrupted is made again first, and its result is what the program gets.
+///
+/// That is done here, beneath the open frame, for what sigreturn would undo: the kernel's note of
+/// how to restart the call, and the arguments, which are not what the program has in its registers.
+/// To a debugger it looks like a function without a frame that the program's signal handler is: it
+/// returns to [`restorer`].
+///
+/// # Safety
+///
+/// rsp is where it is at a handler's entry, below a `struct ucontext` that is followed by a
+/// [`crate::again::Record`] or the kernel's siginfo; all signals are blocked.
+#[unsafe(naked)]
+pub unsafe extern "C" fn again() {
+    naked_asm!(
+        "cmp dword ptr [rsp + {record}], {repeat}",
+        "jne 4f",
+        "mov edi, [rsp + {record} + {clock}]",
+        "lea rsi, [rsp + {record} + {started}]",
+        "mov eax, 228", // clock_gettime
+        "syscall",
+        "mov edi, 2", // SIG_SETMASK
+        "lea rsi, [rsp + {record} + {mask}]",
+        "xor edx, edx",
+        "mov r10d, 8",
+        "mov eax, 14", // rt_sigprocmask
+        "syscall",
+        "mov rdi, [rsp + {record} + {args}]",
+        "mov rsi, [rsp + {record} + {args} + 8]",
+        "mov rdx, [rsp + {record} + {args} + 16]",
+        "mov r10, [rsp + {record} + {args} + 24]",
+        "mov r8, [rsp + {record} + {args} + 32]",
+        "mov r9, [rsp + {record} + {args} + 40]",
+        "mov rax, [rsp + {record} + {nr}]",
+        "syscall",
+        ".globl ckpt_called",
+        "ckpt_called:",
+        "mov rcx, [rsp + {record} + {base}]", // what was done of it before
+        "test rax, rax",
+        "js 2f",
+        "add rax, rcx",
+        "jmp 3f",
+        "2:",
+        "test rcx, rcx",
+        "cmovnz rax, rcx",
+        "3:",
+        "mov [rsp + 8 + {rax}], rax",
+        "4:",
+        "ret",
+        record = const 8 + offset::INFO,
+        repeat = const crate::again::mark::REPEAT,
+        clock = const offset_of!(Record, clock),
+        started = const offset_of!(Record, started),
+        mask = const offset_of!(Record, mask),
+        args = const offset_of!(Record, args),
+        nr = const offset_of!(Record, nr),
+        base = const offset_of!(Record, base),
+        rax = const offset::RAX,
     )
 }
 
@@ -57,34 +122,40 @@ pub unsafe extern "C" fn resume() -> ! {
         "3:",
         "test rsp, rsp",
         "jz 4f",
-        "mov rax, 15", // rt_sigreturn
-        "syscall",
-        "ud2",
+        "mov rdi, rsp",
+        "sub rsp, 16",
+        "call {restored}",
+        "lea rsp, [rax - 8]",
+        "jmp {again}",
         "4:",
         "xor edi, edi",
         "mov eax, 60", // exit, of this thread
         "syscall",
         "ud2",
+        restored = sym crate::again::restored,
+        again = sym again,
     )
 }
 
-/// Addresses of [`handler`], [`restorer`] and [`resume`], which are the resident part's; all others
-/// find them in its settings.
+/// Addresses of [`handler`], [`restorer`], [`resume`] and [`again`], and of what follows the
+/// repeated call in the last. They are the resident part's; all others find them in its settings.
 #[must_use]
-pub fn addresses() -> [usize; 3] {
-    let (a, b, c): (usize, usize, usize);
+pub fn addresses() -> [usize; 5] {
+    let (a, b, c, d, e): (usize, usize, usize, usize, usize);
     // SAFETY: takes addresses only.
     unsafe {
         core::arch::asm!(
             "lea {}, [rip + {handler}]",
             "lea {}, [rip + {restorer}]",
             "lea {}, [rip + {resume}]",
-            out(reg) a, out(reg) b, out(reg) c,
-            handler = sym handler, restorer = sym restorer, resume = sym resume,
+            "lea {}, [rip + {again}]",
+            "lea {}, [rip + ckpt_called]",
+            out(reg) a, out(reg) b, out(reg) c, out(reg) d, out(reg) e,
+            handler = sym handler, restorer = sym restorer, resume = sym resume, again = sym again,
             options(nomem, nostack, preserves_flags)
         );
     };
-    [a, b, c]
+    [a, b, c, d, e]
 }
 
 /// Offsets in the kernel's `struct ucontext` (asm/ucontext.h, asm/sigcontext.h).
@@ -95,6 +166,8 @@ pub mod offset {
     pub const RSP: usize = 160;
     /// `uc_mcontext.rax`.
     pub const RAX: usize = 144;
+    /// `uc_mcontext.rcx`.
+    pub const RCX: usize = 152;
     /// `uc_mcontext.rip`.
     pub const RIP: usize = 168;
     /// `uc_mcontext.eflags`.
@@ -103,6 +176,8 @@ pub mod offset {
     pub const FPSTATE: usize = 224;
     /// `uc_sigmask`.
     pub const SIGMASK: usize = 296;
+    /// The siginfo, which follows it in the frame (`struct rt_sigframe`, asm/sigframe.h).
+    pub const INFO: usize = 304;
 }
 
 /// A `struct ucontext` on a stack.

@@ -219,7 +219,7 @@ impl Slot {
 
     /// Waits for a change; tells the state.
     pub(super) fn wait(&self) -> u32 {
-        thread::wait(self.word(), state::PARKED, 60_000);
+        thread::wait_long(self.word(), state::PARKED);
         self.get()
     }
 

@@ -1,11 +1,13 @@
 //! What /proc tells of another thread.
 
+use super::sleep;
 use crate::quiesce::SIGNAL;
+use crate::state::calls;
 use crate::sys::{Errno, fs, mm, process, signal};
 use crate::util::text::{Show, Text, decimal, find_last, hexadecimal, labelled};
 
 /// A file of /proc/self/task/TID, as far as `to` reaches; empty if the thread has ended.
-fn file<'a>(tid: u32, name: &str, to: &'a mut [u8]) -> &'a [u8] {
+pub(super) fn file<'a>(tid: u32, name: &str, to: &'a mut [u8]) -> &'a [u8] {
     let name = Show::text(name);
     let path = Text::<64>::format(format_args!("/proc/self/task/{tid}/{name}"));
     fs::glance(path.as_c(), to)
@@ -18,11 +20,19 @@ pub struct Call {
     pub words: [u64; 9],
     /// The thread is in a call.
     pub valid: bool,
+    /// How often it had gone to sleep: as often as it has when it is stopped, if it is the call
+    /// that it is stopped in.
+    pub sleeps: u64,
+    /// When it did so the last time, nanoseconds of CLOCK_MONOTONIC, for a call of which nothing
+    /// else tells what is left of its time; zero if it is not known.
+    pub asleep: u64,
+    /// What is in the place where the call writes what is left of its time.
+    pub kept: [u8; 16],
 }
 
 impl Call {
     /// Reads /proc/self/task/TID/syscall, `nr a0 … a5 sp pc` or `running`.
-    pub(super) fn read(tid: u32) -> Self {
+    pub(super) fn read(tid: u32, sleeps: u64) -> Self {
         let mut text = [0; 256];
         let text = file(tid, "syscall", &mut text);
         let mut call = Self::default();
@@ -40,6 +50,15 @@ impl Call {
             count += 1;
         }
         call.valid = count == call.words.len();
+        let [nr, args @ .., _, _] = call.words;
+        if call.valid {
+            call.sleeps = sleeps;
+            if calls::is_timed(nr, &args) {
+                call.asleep = sleep::since(tid);
+            }
+            let place = calls::place_of_rest(nr, &args);
+            let _ = mm::read_own(place as usize, &mut call.kept);
+        }
         call
     }
 
@@ -66,6 +85,8 @@ pub(super) struct Status {
     /// Seccomp mode and number of filters: what our handler does in the thread, its filter may
     /// kill it for.
     pub(super) filters: [u64; 2],
+    /// How often it has gone to sleep.
+    pub(super) sleeps: u64,
 }
 
 impl Status {
@@ -83,6 +104,7 @@ impl Status {
         Some(Self {
             blocked,
             filters: [number(b"Seccomp:"), number(b"Seccomp_filters:")],
+            sleeps: number(b"voluntary_ctxt_switches:"),
         })
     }
 
@@ -117,7 +139,8 @@ pub(super) fn is_out_of_reach(tid: u32) -> bool {
     matches!(state, Some(b'Z' | b'X') | None) || flags & WORKER != 0
 }
 
-fn after_name(stat: &[u8]) -> &[u8] {
+/// The fields of a `stat` behind the name, the third and following.
+pub(super) fn after_name(stat: &[u8]) -> &[u8] {
     let start = find_last(stat, b')').map_or(0, |n| n + 2);
     stat.get(start..).unwrap_or(&[])
 }

@@ -1,6 +1,7 @@
 //! The kinds of state of a process, one file each, holding both its dump and its restore.
 
 pub mod attributes;
+pub mod calls;
 pub mod children;
 pub mod files;
 pub mod golang;

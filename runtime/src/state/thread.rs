@@ -5,10 +5,9 @@ use ckpt_format::record::Thread;
 
 use super::rseq::{self, Rseq};
 use super::{golang, owners};
-use crate::arch::frame::{Frame, offset};
+use crate::arch::frame::Frame;
 use crate::config;
 use crate::error::{Context, Result};
-use crate::quiesce::Call;
 use crate::sys::{mm, process, thread};
 
 const PR_GET_TIMERSLACK: u32 = 30;
@@ -91,75 +90,6 @@ fn tid_words(tid: u32, fs_base: u64, clear_tid: u64) -> [u64; 4] {
 pub(super) fn read<const N: usize>(place: u64) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     (mm::read_own(place as usize, &mut bytes) == Ok(N)).then_some(bytes)
-}
-
-/// Makes a system call that our signal interrupted begin again, where the kernel would not: some
-/// return EINTR whatever SA_RESTART says (signal(7), "Interruption of system calls").
-///
-/// The number was lost with rax. It is known if the coordinator saw the thread in this very call;
-/// else it is looked for in the code ([`decoded`]). Arguments are still in their registers.
-pub fn undisturb(frame: Frame, seen: &Call) {
-    const EINTR: u64 = (-4i64) as u64;
-    // SAFETY: the kernel's frame.
-    let get = |at| unsafe { frame.get(at) };
-    if get(offset::RAX) != EINTR {
-        return;
-    }
-    let rip = get(offset::RIP);
-    let [nr, arguments @ .., sp, pc] = seen.words;
-    let number = if seen.valid
-        && (sp, pc) == (get(offset::RSP), rip)
-        && offset::ARGUMENTS.map(get) == arguments
-        && read::<2>(rip.wrapping_sub(2)) == Some([0x0f, 0x05])
-    {
-        nr as u32
-    } else if let Some(number) = decoded(rip, get(offset::RSP)) {
-        number
-    } else {
-        return;
-    };
-    // SAFETY: the thread repeats the call with the arguments it made it with.
-    unsafe { frame.set(offset::RAX, u64::from(number)) };
-    // SAFETY: back to the system call instruction.
-    unsafe { frame.set(offset::RIP, rip - 2) };
-}
-
-/// Calls that return EINTR whatever SA_RESTART says.
-const ALWAYS: [u32; 20] = [
-    7, 23, 34, 35, 45, 65, 69, 70, 128, 130, 202, 208, 220, 230, 232, 270, 271, 281, 441, 449,
-];
-
-/// The number of one of [`ALWAYS`] as the code around the system call has it.
-///
-/// Two shapes are known. `mov $nr, %eax; syscall`, as in the wrappers of glibc. And a function that
-/// takes the number as its first argument and has no frame, musl's `__syscall_cp` and everybody's
-/// `syscall`: it begins `mov %rdi, %rax` and returns right after the call, and its caller has
-/// `mov $nr, %edi` shortly before.
-fn decoded(rip: u64, rsp: u64) -> Option<u32> {
-    const MOV_EAX: u8 = 0xb8;
-    const MOV_EDI: u8 = 0xbf;
-    const CALL: usize = 5;
-    let known = |number: &u32| ALWAYS.contains(number);
-    let [opcode, number @ .., 0x0f, 0x05] = read::<7>(rip.wrapping_sub(7))? else {
-        return None;
-    };
-    if opcode == MOV_EAX {
-        return Some(u32::from_le_bytes(number)).filter(known);
-    }
-    let body = read::<28>(rip.wrapping_sub(28))?;
-    if !body.windows(3).any(|w| w == [0x48, 0x89, 0xf8]) {
-        return None;
-    }
-    let caller = read::<8>(rsp).map(u64::from_le_bytes)?;
-    let before = read::<69>(caller.wrapping_sub(69))?;
-    let before = before.get(..before.len() - CALL)?;
-    let numbers = before
-        .windows(5)
-        .rev()
-        .filter(|w| w.first() == Some(&MOV_EDI));
-    numbers
-        .filter_map(|w| w.last_chunk::<4>().copied().map(u32::from_le_bytes))
-        .find(known)
 }
 
 /// Cuts the restoring thread's ties to its memory, which is about to go.

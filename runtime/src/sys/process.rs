@@ -181,9 +181,10 @@ pub fn set_timer(which: u32, value: &[u64; 4]) -> SysResult<()> {
 
 /// nanosleep(2) for some milliseconds.
 pub fn sleep(milliseconds: u64) {
-    let time = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
-    // SAFETY: the kernel reads the pair.
-    let _ = unsafe { call!(__NR_nanosleep, time.as_ptr(), 0) };
+    let mut time = [milliseconds / 1000, milliseconds % 1000 * 1_000_000];
+    // Not nanosleep(2), which makes the kernel forget what the thread was interrupted in.
+    // SAFETY: the kernel reads the pair, and writes what is left.
+    let _ = unsafe { call!(__NR_pselect6, 0, 0, 0, 0, time.as_mut_ptr(), 0) };
 }
 
 /// getpriority(2) of the caller: nice value, -20 to 19.

@@ -167,11 +167,31 @@ pub fn count() -> usize {
     if answer == Err(Errno::INVAL) { 2 } else { 1 }
 }
 
+/// How often the caller has gone to sleep, getrusage(2).
+#[must_use]
+pub fn sleeps() -> u64 {
+    const RUSAGE_THREAD: u32 = 1;
+    let mut usage = [0u64; 18];
+    // SAFETY: the kernel writes the 18 numbers of a `struct rusage`.
+    let _ = unsafe { call!(__NR_getrusage, RUSAGE_THREAD, usage.as_mut_ptr()) };
+    let [.., voluntary, _] = usage;
+    voluntary
+}
+
 /// Wakes who waits on the word at `place`, in this or another process.
 pub fn wake(place: *const u32) {
     const FUTEX_WAKE: u32 = 1;
     // SAFETY: the kernel uses the address as a key.
     let _ = unsafe { call!(__NR_futex, place, FUTEX_WAKE, i32::MAX) };
+}
+
+/// Waits until woken or until the word is not `value`. Without a time-out: one that a stop
+/// interrupts replaces the kernel's note of what the thread was in before (futex_wait,
+/// kernel/futex/waitwake.c).
+pub fn wait_long(place: *const u32, value: u32) {
+    const FUTEX_WAIT: u32 = 0;
+    // SAFETY: the kernel reads the word.
+    let _ = unsafe { call!(__NR_futex, place, FUTEX_WAIT, value, 0) };
 }
 
 /// Waits until woken, until the word is not `value`, or for some milliseconds.

@@ -1,0 +1,69 @@
+//! When a thread has gone to sleep.
+//!
+//! The scheduler notes when a task was last on a processor (`se.exec_start`, kernel/sched/debug.c),
+//! in a clock that each processor has of its own: it stands still for interrupts and for what a
+//! hypervisor takes. So it is compared with the clock of that very processor, on which the caller
+//! runs for a moment. What the clock has missed makes a sleep look shorter than it was, never
+//! longer.
+
+use super::task::{after_name, file};
+use crate::again::nanoseconds;
+use crate::sys::{thread, timer};
+use crate::util::cell::Global;
+use crate::util::text::{decimal, labelled, split, trim_start};
+
+/// Most processors.
+const MOST: usize = 1024;
+
+/// How far each processor's clock is behind CLOCK_MONOTONIC, nanoseconds; zero if not known yet.
+static BEHIND: Global<[u64; MOST]> = Global::new([0; MOST]);
+
+/// When a thread that is asleep fell asleep, nanoseconds of CLOCK_MONOTONIC; zero if that is not
+/// known (no CONFIG_SCHED_DEBUG).
+pub(super) fn since(tid: u32) -> u64 {
+    let mut text = [0; 512];
+    // The processor is the 39th field of `stat`, which the name ends the second of.
+    let stat = after_name(file(tid, "stat", &mut text));
+    let number = split(stat, b' ').nth(36).and_then(decimal);
+    let Some((processor, _)) = number.filter(|&(n, _)| n < MOST as u64) else {
+        return 0;
+    };
+    match (last_run(tid), behind(processor as usize)) {
+        (Some(run), Some(behind)) => run + behind,
+        _ => 0,
+    }
+}
+
+/// `se.exec_start`, nanoseconds: written as milliseconds with six decimals.
+fn last_run(tid: u32) -> Option<u64> {
+    let mut text = [0; 512];
+    let text = file(tid, "sched", &mut text);
+    let value = labelled(text, b"se.exec_start")?;
+    let value = trim_start(trim_start(value).strip_prefix(b":")?);
+    let (whole, rest) = decimal(value)?;
+    let (part, _) = decimal(rest.strip_prefix(b".")?)?;
+    Some(whole * 1_000_000 + part)
+}
+
+fn behind(processor: usize) -> Option<u64> {
+    let known = BEHIND.with(|all| all.get(processor).copied())?;
+    if known != 0 {
+        return Some(known);
+    }
+    let before = thread::affinity().ok()?;
+    let mut there = [0; 16];
+    *there.get_mut(processor / 64)? = 1 << (processor % 64);
+    thread::set_affinity(&there).ok()?;
+    // Brings the note up to date.
+    thread::give_way();
+    let run = last_run(thread::id());
+    let now = timer::clock(1).map(nanoseconds);
+    let _ = thread::set_affinity(&before);
+    let behind = now.ok()?.checked_sub(run?)?;
+    BEHIND.with(|all| {
+        if let Some(place) = all.get_mut(processor) {
+            *place = behind;
+        }
+    });
+    Some(behind)
+}
