@@ -8,13 +8,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use ckpt_tests::{Link, Series, times, wait_for_runtime};
+use ckpt_tests::{Link, Series, command_of, times, wait_for_runtime};
 
-const SAMPLES: [&str; 3] = ["calls/sleep", "calls/poll", "calls/futex"];
+/// Shorter than any of the waits: one that began again would never end.
+const PERIOD: Duration = Duration::from_millis(20);
 
 /// What a sample says of one call: `call NAME: rounds N abnormal N (N) early N late N us, most N us; …`.
 fn report(sample: &str, link: Link, run: &Series) -> Result<()> {
-    let text = run.scratch.text("out");
+    let text = run.scratch.text("figures");
     let lines = text.lines().filter(|line| line.starts_with("call "));
     ensure!(lines.clone().count() > 0, "{sample} tells nothing: {text}");
     for line in lines {
@@ -28,8 +29,7 @@ fn checkpoints(sample: &str, link: Link) -> Result<()> {
     let mut process = run.start()?;
     for number in 0..times(30, 1000) {
         fs::remove_file(run.checkpoint(&process, number)?)?;
-        // Shorter than any of the waits: one that began again would never end.
-        sleep(Duration::from_millis(20));
+        sleep(PERIOD);
     }
     run.finish(&mut process)?;
     report(sample, link, &run)
@@ -39,7 +39,7 @@ fn restores(sample: &str, link: Link) -> Result<()> {
     let run = Series::new(sample, "", link)?;
     let mut process = run.start()?;
     for number in 0..times(4, 100) {
-        sleep(Duration::from_millis(100));
+        sleep(PERIOD * 5);
         let image = run.checkpoint(&process, number)?;
         process.kill()?;
         process = run.launch.restore(&image).start()?;
@@ -50,21 +50,50 @@ fn restores(sample: &str, link: Link) -> Result<()> {
     report(sample, link, &run)
 }
 
-fn all(act: impl Fn(&str, Link) -> Result<()>) -> Result<()> {
-    for sample in SAMPLES {
-        for link in [Link::Pie, Link::Musl] {
-            act(sample, link).with_context(|| format!("{sample} {}", link.name()))?;
-        }
+fn both(sample: &str, act: impl Fn(&str, Link) -> Result<()>) -> Result<()> {
+    for link in [Link::Pie, Link::Musl] {
+        act(sample, link).with_context(|| format!("{sample} {}", link.name()))?;
     }
     Ok(())
 }
 
-#[test]
-fn waits_survive_checkpoints() -> Result<()> {
-    all(checkpoints)
-}
+macro_rules! samples {
+    ($($name:ident)*) => {$(
+        mod $name {
+            #[test]
+            fn survive_checkpoints() -> anyhow::Result<()> {
+                super::both(concat!("calls/", stringify!($name)), super::checkpoints)
+            }
 
+            #[test]
+            fn survive_restores() -> anyhow::Result<()> {
+                super::both(concat!("calls/", stringify!($name)), super::restores)
+            }
+        }
+    )*};
+}
+samples!(sleep poll epoll futex signals sysv sockets locks parts);
+
+/// A checkpoint that is refused does not disturb the program either.
 #[test]
-fn waits_survive_restores() -> Result<()> {
-    all(restores)
+fn survive_refusals() -> Result<()> {
+    let sample = "refuse/calls";
+    both(sample, |sample, link| {
+        for variant in ["child", "aio"] {
+            let run = Series::new(sample, variant, link)?;
+            let mut process = run.start()?;
+            let image = run.scratch.join("none.img");
+            for _ in 0..times(30, 1000) {
+                let pid = process.pid().to_string();
+                let mut ask = command_of(&run.launch.program, None);
+                ask.args(["--checkpoint", &pid, "-o"]).arg(&image);
+                let output = ask.output()?;
+                ensure!(!output.status.success(), "{variant} is not refused");
+                sleep(PERIOD);
+            }
+            run.finish(&mut process)?;
+            report(sample, link, &run)?;
+        }
+        Ok(())
+    })
 }

@@ -153,6 +153,8 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         &["descriptor 7: pseudoterminal that controls its own session: not carried"],
     ),
     ("refuse/tasks", "child", &["child"]),
+    ("refuse/calls", "child", &["child"]),
+    ("refuse/calls", "aio", &["asynchronous i/o context"]),
     (
         "refuse/timers",
         "target",

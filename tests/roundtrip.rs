@@ -13,7 +13,8 @@ use ckpt_tests::{
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 
-const DIRECTORIES: [&str; 12] = [
+const DIRECTORIES: [&str; 13] = [
+    "calls",
     "memory",
     "signals",
     "files",

@@ -1,7 +1,7 @@
 // poll, ppoll, select and pselect: those that time ends, with what select leaves of it, and those that wait
 // without an end for something to read.
 //#Flags: -pthread
-//#Links: pie static musl
+//#Links: pie musl
 #include "calls.h"
 #include <poll.h>
 #include <sys/select.h>
@@ -88,5 +88,7 @@ int main(int argc, char **argv) {
     };
     for (unsigned i = 0; i < sizeof all / sizeof *all; i++)
         expect(pipe(all[i].fd) == 0, "pipe");
+    calls_wait(all, sizeof all / sizeof *all);
+    SPOIL(1, all[0].abnormal++);
     calls_judge(all, sizeof all / sizeof *all);
 }

@@ -1,7 +1,7 @@
 // Sleeps: nanosleep with and without a place for the rest, which stays as it was; clock_nanosleep, relative
 // and absolute, on every clock; usleep.
 //#Flags: -pthread
-//#Links: pie static musl
+//#Links: pie musl
 #include "calls.h"
 
 static int nanosleep_plain(struct wait *self, struct timespec span) {
@@ -44,11 +44,18 @@ static int by_usleep(struct wait *self, struct timespec span) {
 
 int main(int argc, char **argv) {
     sample_start(argc, argv);
-    CALLS_JUDGE({.name = "nanosleep", .wait = nanosleep_plain}, {.name = "nanosleep, rest", .wait = nanosleep_rest},
-                {.name = "nanosleep, same", .wait = nanosleep_same},
-                {.name = "clock_nanosleep monotonic", .wait = relative, .data = (void *)CLOCK_MONOTONIC},
-                {.name = "clock_nanosleep realtime", .wait = relative, .data = (void *)CLOCK_REALTIME},
-                {.name = "clock_nanosleep boottime", .wait = relative, .data = (void *)CLOCK_BOOTTIME},
-                {.name = "clock_nanosleep until", .wait = absolute, .absolute = 1, .data = (void *)CLOCK_MONOTONIC},
-                {.name = "usleep", .wait = by_usleep});
+    static struct wait all[] = {
+        {.name = "nanosleep", .wait = nanosleep_plain}, {.name = "nanosleep, rest", .wait = nanosleep_rest},
+        {.name = "nanosleep, same", .wait = nanosleep_same},
+        {.name = "clock_nanosleep monotonic", .wait = relative, .data = (void *)CLOCK_MONOTONIC},
+        {.name = "clock_nanosleep realtime", .wait = relative, .data = (void *)CLOCK_REALTIME},
+        {.name = "clock_nanosleep boottime", .wait = relative, .data = (void *)CLOCK_BOOTTIME},
+        {.name = "clock_nanosleep until", .wait = absolute, .absolute = 1, .data = (void *)CLOCK_MONOTONIC},
+        {.name = "usleep", .wait = by_usleep},
+    };
+    calls_wait(all, sizeof all / sizeof *all);
+    SPOIL(1, all[0].abnormal++);
+    SPOIL(2, all[1].early++);
+    SPOIL(3, all[2].lates = 1, all[2].late[0] = 2 * SPAN);
+    calls_judge(all, sizeof all / sizeof *all);
 }

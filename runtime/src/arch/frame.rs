@@ -41,7 +41,8 @@ pub unsafe extern "C" fn handler() {
 pub unsafe extern "C" fn again() {
     naked_asm!(
         "cmp dword ptr [rsp + {record}], {repeat}",
-        "jne 4f",
+        "jne 3f",
+        "2:",
         "mov edi, [rsp + {record} + {clock}]",
         "lea rsi, [rsp + {record} + {started}]",
         "mov eax, 228", // clock_gettime
@@ -62,17 +63,14 @@ pub unsafe extern "C" fn again() {
         "syscall",
         ".globl ckpt_called",
         "ckpt_called:",
-        "mov rcx, [rsp + {record} + {base}]", // what was done of it before
-        "test rax, rax",
-        "js 2f",
-        "add rax, rcx",
-        "jmp 3f",
-        "2:",
-        "test rcx, rcx",
-        "cmovnz rax, rcx",
+        "lea rdi, [rsp + 8]",
+        "mov rsi, rax",
+        "sub rsp, 8",
+        "call {after}",
+        "add rsp, 8",
+        "test al, al",
+        "jnz 2b",
         "3:",
-        "mov [rsp + 8 + {rax}], rax",
-        "4:",
         "ret",
         record = const 8 + offset::INFO,
         repeat = const crate::again::mark::REPEAT,
@@ -81,8 +79,7 @@ pub unsafe extern "C" fn again() {
         mask = const offset_of!(Record, mask),
         args = const offset_of!(Record, args),
         nr = const offset_of!(Record, nr),
-        base = const offset_of!(Record, base),
-        rax = const offset::RAX,
+        after = sym crate::again::after,
     )
 }
 

@@ -1,0 +1,73 @@
+// Calls of programs of which there is no image, since they have a child or an asynchronous I/O context: the
+// checkpoint is refused, and does not disturb them either. wait4, waitid; io_getevents.
+//#Flags: -pthread
+//#Links: pie musl
+//#Variants: child aio
+#include "../calls/calls.h"
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+// A child that ends when it is told to.
+static pid_t born(int *end) {
+    int ends[2];
+    expect(pipe(ends) == 0, "pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        char c;
+        close(ends[1]);
+        _exit(read(ends[0], &c, 1) == 1 ? 7 : 8);
+    }
+    close(ends[0]);
+    *end = ends[1];
+    return child;
+}
+
+static void end(struct wait *self) {
+    expect(write(self->fd[1], "x", 1) == 1, "write");
+    while (!self->ended)
+        short_sleep();
+    close(self->fd[1]);
+    self->data = (void *)(long)born(&self->fd[1]);
+}
+
+static int by_wait4(struct wait *self, struct timespec span) {
+    (void)span;
+    int status;
+    struct rusage usage;
+    pid_t child = (pid_t)(long)self->data, got = wait4(child, &status, 0, &usage);
+    return got == child && WEXITSTATUS(status) == 7 ? 0 : got < 0 ? errno : 1000;
+}
+
+static int by_waitid(struct wait *self, struct timespec span) {
+    (void)span;
+    siginfo_t info;
+    int got = waitid(P_PID, (id_t)(long)self->data, &info, WEXITED);
+    return got == 0 && info.si_status == 7 ? 0 : got < 0 ? errno : 1000;
+}
+
+static int by_getevents(struct wait *self, struct timespec span) {
+    (void)self;
+    unsigned char event[32];
+    long got = syscall(SYS_io_getevents, self->data, 1L, 1L, event, &span);
+    return got == 0 ? 0 : got < 0 ? errno : 1000;
+}
+
+int main(int argc, char **argv) {
+    sample_start(argc, argv);
+    static struct wait children[] = {{.name = "wait4", .wait = by_wait4, .wake = end},
+                                     {.name = "waitid", .wait = by_waitid, .wake = end}};
+    static struct wait events[] = {{.name = "io_getevents", .wait = by_getevents}};
+    if (argc > 2 && strcmp(argv[2], "aio") == 0) {
+        unsigned long context = 0;
+        expect(syscall(SYS_io_setup, 8, &context) == 0, "io_setup");
+        events[0].data = (void *)context;
+        calls_wait(events, 1);
+        SPOIL(1, events[0].abnormal++);
+        calls_judge(events, 1);
+    }
+    for (int i = 0; i < 2; i++)
+        children[i].data = (void *)(long)born(&children[i].fd[1]);
+    calls_wait(children, 2);
+    SPOIL(1, children[0].abnormal++);
+    calls_judge(children, 2);
+}
