@@ -12,7 +12,7 @@ const GROWTH: u64 = 150_000;
 
 /// The system calls of a start with nothing but the three standard streams, none of them a
 /// terminal, and without settings in the environment.
-const CALLS: [&str; 16] = [
+const CALLS: [&str; 17] = [
     // The payload's data become writable.
     "mprotect",
     // What the standard streams are.
@@ -31,7 +31,8 @@ const CALLS: [&str; 16] = [
     "getcwd",
     "prctl",
     "brk",
-    // The signal that asks for a checkpoint, and that of the command.
+    // The signal that asks for a checkpoint, and those of the command.
+    "rt_sigaction",
     "rt_sigaction",
     "rt_sigaction",
 ];

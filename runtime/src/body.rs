@@ -86,15 +86,12 @@ fn complain(stack: &InitialStack) {
             log::error!("CKPT_{key}={value} is not understood and not used");
         }
     }
-    let (chosen, action) = config::with(|c| (c.signal, c.action));
+    let action = config::with(|c| c.action);
     if action.flags == 0 {
         // None was to be installed.
         return;
     }
-    for number in [chosen, trigger::REQUEST_SIGNAL] {
-        if number == 0 {
-            continue;
-        }
+    for number in trigger::signals() {
         // SAFETY: as at the first try.
         if let Err(e) = unsafe { signal::set_action(number, &action) } {
             log::error!("signal {number} cannot ask for checkpoints: {e}");

@@ -44,7 +44,7 @@ pub struct Config {
     /// The body in memory; zero for what is not there.
     pub body: Body,
     /// The program's actions of signals that are taken over for a checkpoint.
-    pub saved: [(u32, Action); 4],
+    pub saved: [(u32, Action); 6],
     /// The descriptors that the program was started with.
     pub streams: Note,
     /// Where the handoff block lies.
@@ -118,7 +118,7 @@ static STORE: Global<Config> = Global::new(Config {
         entry: 0,
         relocations: [0; 2],
     },
-    saved: [(0, Action::DEFAULT); 4],
+    saved: [(0, Action::DEFAULT); 6],
     streams: Note::NEW,
     handoff: 0,
     bias: 0,

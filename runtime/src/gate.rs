@@ -15,7 +15,7 @@ use crate::arch::frame::{self, Frame};
 use crate::body::{Entry, FINISHED, FOREIGN, Task};
 use crate::sys::signal::{self, Info};
 use crate::sys::{process, thread};
-use crate::{again, config, golang, log, quiesce, step, trigger, unpack};
+use crate::{again, config, golang, log, quiesce, request, step, trigger, unpack};
 
 /// Whose checkpoint is under way; zero if none is. See [`mark`].
 static CLAIMED: AtomicU32 = AtomicU32::new(0);
@@ -36,30 +36,36 @@ fn is_inner(number: u32) -> bool {
     number == quiesce::SIGNAL || number == step::SIGNAL || quiesce::is_borrowed(number)
 }
 
+/// Does a signal ask for a checkpoint? Those of the command have other uses, too.
+fn asks(number: u32, info: &Info) -> bool {
+    let chosen = number == config::with(|c| c.signal) && !quiesce::is_ours(info);
+    chosen || request::is_one(info)
+}
+
 /// Addresses of the code that the kernel, images and stacks know.
 #[must_use]
 pub fn addresses() -> [usize; 5] {
     frame::addresses()
 }
 
-/// Installs our action for both signals; tells whether that went well. All signals wait while the
+/// Installs our action for the signals that ask; tells whether that went well. All signals wait while the
 /// handler runs. SA_RESTART, so that a system call that can be restarted is. The alternate stack is
 /// used only where the program's own stack is too small (Go): others may have registered one that
 /// is too small for this processor's registers, and the kernel kills for that.
 pub fn install() -> bool {
-    let (chosen, action) = config::with(|c| {
+    let action = config::with(|c| {
         c.action.flags = signal::SA_SIGINFO | signal::SA_RESTORER | signal::SA_RESTART;
         if c.go {
             c.action.flags |= signal::SA_ONSTACK;
         }
         c.action.mask = !0;
         golang::set_apart(c);
-        (c.signal, c.action)
+        c.action
     });
     let mut done = true;
-    for number in [chosen, trigger::REQUEST_SIGNAL] {
+    for number in trigger::signals() {
         // SAFETY: the handler may run at any time: it uses its own stack and data.
-        done &= number == 0 || unsafe { signal::set_action(number, &action) }.is_ok();
+        done &= unsafe { signal::set_action(number, &action) }.is_ok();
     }
     done
 }
@@ -88,7 +94,7 @@ unsafe fn attend(number: u32, info: *const Info, context: usize) {
             break;
         }
         // SAFETY: SA_SIGINFO: the kernel put it there.
-        if is_inner(number) || quiesce::is_ours(unsafe { &*info }) {
+        if is_inner(number) || !asks(number, unsafe { &*info }) {
             // Late, after a checkpoint was given up, or not ours.
             leave();
             // SAFETY: as this function.

@@ -3,20 +3,23 @@
 //! The requester puts what it wants in a memory file and sends signal 32 with the file's
 //! descriptor number; the program opens it through /proc and answers in it. No file in the file
 //! system, no tracing; the right to send the signal and to look at the requester's descriptors
-//! (same user) is all that is needed.
+//! (same user) is all that is needed. A program that has taken signal 32 for itself is asked by
+//! SIGURG ([`REQUEST_SIGNALS`]), if it runs the same executable: another's handler of that is not
+//! to be called.
 //!
 //! A program in namespaces of its own ([`crate::restore`], `--pid same`) sees no process id of the
 //! requester's and may not look at its descriptors. It calls at a Unix socket of the requester's,
 //! whose name came with the signal, and is given the file there.
 #![expect(unsafe_code, reason = "shares a page with another process")]
 
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::entry::InitialStack;
 use crate::error::{Context, Error, Result, fail};
 use crate::sys::signal::{self, Info};
-use crate::sys::{fs, handover, mm, process, thread};
-use crate::trigger::REQUEST_SIGNAL;
+use crate::sys::{Errno, SysResult, fs, handover, mm, process, thread};
+use crate::trigger::REQUEST_SIGNALS;
 use crate::util::own;
 use crate::util::text::{PathText, ShortText, Show, Text, decimal, hexadecimal, labelled};
 use crate::{error, log};
@@ -25,6 +28,8 @@ use crate::{error, log};
 const LEN: usize = 8192;
 /// Where the text begins.
 const TEXT: usize = 64;
+/// SI_QUEUE.
+const QUEUED: u32 = -1i32 as u32;
 /// Upper half of the signal's value; tells our requests from other uses of the number.
 const MAGIC: u32 = 0x434b_5054;
 /// What the lower half says: the descriptor's number, and above it the socket's name, if it has one.
@@ -35,6 +40,8 @@ const NAME: u32 = 12;
 const HANDOVER: u64 = 2;
 /// How long a program may take to notice; a stopped one never does.
 const PATIENCE: u64 = 10_000;
+/// When it is asked by the second signal.
+const SECOND: u64 = 1_000;
 
 /// Values of the first word.
 mod state {
@@ -88,6 +95,13 @@ impl Shared {
     }
 }
 
+/// Is a signal a request?
+#[must_use]
+pub fn is_one(info: &Info) -> bool {
+    let (_, code, _, value) = signal::fields(info);
+    code == QUEUED && (value >> 32) as u32 == MAGIC
+}
+
 /// A request that reached this program.
 #[derive(Debug)]
 pub struct Request {
@@ -101,18 +115,11 @@ impl Request {
     /// given up, or if it cannot be read.
     #[must_use]
     pub fn received(info: &Info) -> Option<Self> {
-        const SI_QUEUE: i32 = -1;
-        let word = |at: usize| {
-            info.get(at..at + 4)?
-                .try_into()
-                .map(u32::from_le_bytes)
-                .ok()
-        };
-        let ours = word(8)? as i32 == SI_QUEUE && word(28)? == MAGIC;
-        if !ours {
+        if !is_one(info) {
             return None;
         }
-        let (pid, what) = (word(16)?, word(24)?);
+        let (_, _, pid, what) = signal::fields(info);
+        let what = what as u32;
         let path = ShortText::format(format_args!("/proc/{pid}/fd/{}", what & FD));
         // The kernel tells zero for a process of an outer namespace.
         let file = if pid == 0 && what & HAS_NAME != 0 {
@@ -122,6 +129,8 @@ impl Request {
         };
         let shared = match file {
             Ok(file) => Shared::map(file.number()).ok()?,
+            // It has waited long enough, or was ended.
+            Err(Errno::NOENT) => return None,
             Err(e) => {
                 log::error!("cannot read the request of process {pid}: {e}");
                 return None;
@@ -259,13 +268,69 @@ fn ask(wish: &Wish) -> Result<PathText> {
     let name = socket
         .as_ref()
         .map_or(0, |(_, name)| HAS_NAME | name << NAME);
-    send(wish.pid, status.listens, file.number() as u32 | name)?;
-    wait(wish.pid, &shared, || {
+    let value = u64::from(MAGIC) << 32 | u64::from(file.number() as u32 | name);
+    let [first, second] = REQUEST_SIGNALS;
+    let content = |number| signal::info(number, 0, QUEUED, process::id(), value);
+    let mut others = Some(second).filter(|_| status.catches(second) && same_program(wish.pid));
+    let taken = taker(wish.pid, first).is_some();
+    // The last look: a program that handles it no more would be ended.
+    let caught = Status::read(wish.pid)?.catches(first);
+    if caught && (taken || others.is_none()) {
+        signal::queue(wish.pid, first, &content(first)).or_fail(format_args!(
+            "cannot send a request to process {}",
+            wish.pid
+        ))?;
+    }
+    let begin = if caught && taken { SECOND } else { 0 };
+    wait(wish.pid, &shared, |waited| {
         if let Some((socket, _)) = &socket {
             // Nobody has called, or not the one that may.
             let _ = handover::serve(socket, status.uid, file.number());
         }
+        if let Some(number) = others.take_if(|_| waited >= begin)
+            && let Some(tid) = taker(wish.pid, number)
+        {
+            // To one thread: where another takes signals off the queue by itself (sigwait(3)), that
+            // would wonder.
+            let _ = signal::queue_thread(wish.pid, tid, number, &content(number));
+        }
     })
+}
+
+/// A thread in which a handler of that signal would run.
+fn taker(pid: u32, number: u32) -> Option<u32> {
+    let path = ShortText::format(format_args!("/proc/{pid}/task"));
+    let mut buffer = [0; 4096];
+    let folder = fs::open(path.as_c(), fs::O_RDONLY | fs::O_DIRECTORY, 0).ok()?;
+    while let Ok(got @ 1..) = fs::entries(folder.number(), &mut buffer) {
+        let names = fs::names(buffer.get(..got).unwrap_or(&[]));
+        let tids = names.filter_map(decimal).map(|(tid, _)| tid as u32);
+        if let Some(tid) = { tids }.find(|&tid| takes(pid, tid, number)) {
+            return Some(tid);
+        }
+    }
+    None
+}
+
+/// Does the thread neither block the signal nor wait for signals by itself?
+fn takes(pid: u32, tid: u32, number: u32) -> bool {
+    /// rt_sigtimedwait(2), as /proc/PID/task/TID/syscall begins.
+    const WAITS: &[u8] = b"128 ";
+    let path = ShortText::format(format_args!("/proc/{pid}/task/{tid}/syscall"));
+    let mut call = [0; 8];
+    let waits = fs::glance(path.as_c(), &mut call).starts_with(WAITS);
+    let path = ShortText::format(format_args!("/proc/{pid}/task/{tid}/status"));
+    let handles = |s: Status| !matches!(s.state, b'Z' | b'X') && s.blocked >> (number - 1) & 1 == 0;
+    !waits && Status::at(path.as_c()).is_ok_and(handles)
+}
+
+/// Does the process run this executable?
+fn same_program(pid: u32) -> bool {
+    let path = ShortText::format(format_args!("/proc/{pid}/exe"));
+    match (fs::stat(path.as_c()), fs::stat(c"/proc/self/exe")) {
+        (Ok(its), Ok(own)) => (its.st_dev, its.st_ino) == (own.st_dev, own.st_ino),
+        _ => false,
+    }
 }
 
 /// The program's status, once it takes requests: one that has just been started, or is being
@@ -275,7 +340,8 @@ fn ready(pid: u32) -> Result<Status> {
     let begin = process::ticks();
     loop {
         let status = Status::read(pid)?;
-        if status.catches {
+        let [first, second] = REQUEST_SIGNALS;
+        if status.catches(first) || status.catches(second) && same_program(pid) {
             return Ok(status);
         }
         if process::ticks() - begin > MOMENT {
@@ -287,34 +353,9 @@ fn ready(pid: u32) -> Result<Status> {
     }
 }
 
-/// Sends the signal; `what` says where the file is to be had. It goes to the first thread if that
-/// `listens`: the C libraries have threads that wait for this number, for signals of timers, and
-/// one of them would take what is sent to the process (timer_helper_thread,
-/// sysdeps/unix/sysv/linux/timer_routines.c of glibc).
-fn send(pid: u32, listens: bool, what: u32) -> Result<()> {
-    let mut info: Info = [0; 128];
-    let fields = [
-        (0, REQUEST_SIGNAL),
-        (8, -1i32 as u32), // SI_QUEUE
-        (16, process::id()),
-        (24, what),
-        (28, MAGIC),
-    ];
-    for (at, value) in fields {
-        if let Some(place) = info.get_mut(at..at + 4) {
-            place.copy_from_slice(&value.to_le_bytes());
-        }
-    }
-    let sent = if listens {
-        signal::queue_thread(pid, pid, REQUEST_SIGNAL, &info)
-    } else {
-        signal::queue(pid, REQUEST_SIGNAL, &info)
-    };
-    sent.or_fail(format_args!("cannot send a request to process {pid}"))
-}
-
-/// Waits for the answer, and until the program has the file does `serve` every moment.
-fn wait(pid: u32, shared: &Shared, serve: impl Fn()) -> Result<PathText> {
+/// Waits for the answer, and until the program has the file does `serve` every moment, telling how
+/// many milliseconds have passed.
+fn wait(pid: u32, shared: &Shared, mut serve: impl FnMut(u64)) -> Result<PathText> {
     let begin = process::ticks();
     loop {
         let now = shared.word(0).load(Ordering::SeqCst);
@@ -324,7 +365,7 @@ fn wait(pid: u32, shared: &Shared, serve: impl Fn()) -> Result<PathText> {
             _ => {}
         }
         let pause = if now == state::NEW {
-            serve();
+            serve(process::ticks() - begin);
             1
         } else {
             50
@@ -366,9 +407,8 @@ fn is_alone(pid: u32) -> bool {
 /// What /proc/PID/status tells.
 struct Status {
     state: u8,
-    catches: bool,
-    /// The first thread is there and does not block the signal.
-    listens: bool,
+    caught: u64,
+    blocked: u64,
     uid: u32,
     gid: u32,
 }
@@ -376,26 +416,30 @@ struct Status {
 impl Status {
     fn read(pid: u32) -> Result<Self> {
         let path = ShortText::format(format_args!("/proc/{pid}/status"));
+        Self::at(path.as_c()).or_fail(format_args!("no process {pid} to be seen"))
+    }
+
+    fn at(path: &CStr) -> SysResult<Self> {
         let mut buffer = [0; 4096];
-        let file = fs::open(path.as_c(), fs::O_RDONLY, 0)
-            .or_fail(format_args!("no process {pid} to be seen"))?;
-        let len = fs::read_at(file.number(), &mut buffer, 0)
-            .or_fail(format_args!("cannot read the status of process {pid}"))?;
+        let file = fs::open(path, fs::O_RDONLY, 0)?;
+        let len = fs::read_at(file.number(), &mut buffer, 0)?;
         let text = buffer.get(..len).unwrap_or(&[]);
         let field = |name: &[u8]| labelled(text, name).unwrap_or(&[]);
-        let has = |name: &[u8]| {
-            let set = hexadecimal(field(name)).map_or(0, |(set, _)| set);
-            set >> (REQUEST_SIGNAL - 1) & 1 == 1
-        };
-        let state = field(b"State:").first().copied().unwrap_or(b'X');
+        let set = |name: &[u8]| hexadecimal(field(name)).map_or(0, |(set, _)| set);
         let first = |name: &[u8]| decimal(field(name)).map_or(0, |(n, _)| n as u32);
         Ok(Self {
-            state,
-            catches: has(b"SigCgt:"),
-            listens: state != b'Z' && !has(b"SigBlk:"),
+            state: field(b"State:").first().copied().unwrap_or(b'X'),
+            caught: set(b"SigCgt:"),
+            blocked: set(b"SigBlk:"),
             uid: first(b"Uid:"),
             gid: first(b"Gid:"),
         })
+    }
+}
+
+impl Status {
+    fn catches(&self, number: u32) -> bool {
+        self.caught >> (number - 1) & 1 != 0
     }
 }
 

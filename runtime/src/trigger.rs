@@ -11,12 +11,21 @@ use crate::sys::signal::Info;
 use crate::sys::{mm, process};
 use crate::util::own;
 use crate::util::text::PathText;
-use crate::{checkpoint, error, log, quiesce, step};
+use crate::{checkpoint, config, error, log, quiesce, step};
 
-/// The signal of `--checkpoint`: the C libraries' first internal one, which they keep unblocked
-/// and which no program may use by their rules; it survives longest of all (measured for glibc,
-/// musl, Go, Python, the JVM and node).
-pub const REQUEST_SIGNAL: u32 = 32;
+/// The signals of `--checkpoint`. First the C libraries' first internal one, which they keep
+/// unblocked and which no program may use by their rules; it survives longest of all (measured for
+/// glibc, musl, Go, Python, the JVM and node). They take it for themselves when a thread is
+/// cancelled (glibc) or a timer has a thread of its own (musl): then it is SIGURG, which is ignored
+/// where nobody handles it, so that it never does harm.
+pub const REQUEST_SIGNALS: [u32; 2] = [32, 23];
+
+/// All signals that ask for a checkpoint: the chosen one, if there is one, and those.
+pub fn signals() -> impl Iterator<Item = u32> {
+    let chosen = config::with(|c| c.signal);
+    let [first, second] = REQUEST_SIGNALS;
+    [chosen, first, second].into_iter().filter(|&n| n != 0)
+}
 
 /// Stack of a checkpoint: deep enough for its paths and buffers, of which the largest is one
 /// formatted path a level.
@@ -39,17 +48,12 @@ pub struct Order {
 /// Called in a signal handler, with its arguments.
 pub unsafe fn take(number: u32, info: *const Info, context: usize) -> usize {
     room::make();
-    let request = if number == REQUEST_SIGNAL {
-        // SAFETY: SA_SIGINFO: the kernel put it there.
-        let request = Request::received(unsafe { &*info });
-        if request.is_none() {
-            // The number is the C libraries' own: it may be meant for them.
-            return end();
-        }
-        request
-    } else {
-        None
-    };
+    // SAFETY: SA_SIGINFO: the kernel put it there.
+    let request = Request::received(unsafe { &*info });
+    if request.is_none() && number != config::with(|c| c.signal) {
+        // Given up meanwhile.
+        return end();
+    }
     let frame = Frame(context);
     step::begin(frame, request).map_or(0, |request| run(&Order { frame, request }))
 }
@@ -73,9 +77,7 @@ pub unsafe fn attend(number: u32, info: *const Info, context: usize) -> usize {
         }
     } else if quiesce::is_borrowed(number) {
         return FOREIGN;
-    } else if number == REQUEST_SIGNAL
-        && let Some(request) = Request::received(info)
-    {
+    } else if let Some(request) = Request::received(info) {
         request.answer(Err(b"another checkpoint is under way"));
     }
     0

@@ -223,13 +223,11 @@ fn waits(signals: &[u32]) -> bool {
 /// Shows that checkpoints can be asked for: requests are for those who catch them. Nothing is called,
 /// since all signals stay blocked.
 fn catch() {
-    let (chosen, mut action) = config::with(|c| (c.signal, c.action));
+    let mut action = config::with(|c| c.action);
     action.flags = signal::SA_SIGINFO | signal::SA_RESTORER;
-    for number in [chosen, trigger::REQUEST_SIGNAL] {
-        if number != 0 {
-            // SAFETY: the handler is in the resident part, which stays.
-            let _ = unsafe { signal::set_action(number, &action) };
-        }
+    for number in trigger::signals() {
+        // SAFETY: the handler is in the resident part, which stays.
+        let _ = unsafe { signal::set_action(number, &action) };
     }
 }
 

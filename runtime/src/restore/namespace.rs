@@ -134,9 +134,7 @@ pub(super) fn enter(arena: &Arena, image: &Image<'_>) -> Result<()> {
     drop(ours);
     become_program(place, &bounds)?;
     // What asks for a checkpoint waits until the program is there to take it.
-    let chosen = config::with(|c| c.signal);
-    let asking = [chosen, trigger::REQUEST_SIGNAL].into_iter();
-    let asking: u64 = asking.filter(|&n| n != 0).map(|n| 1 << (n - 1)).sum();
+    let asking = trigger::signals().fold(0, |set, n| set | 1 << (n - 1));
     signal::set_mask(mask | asking)
         .map(drop)
         .or_fail(format_args!("cannot set the signal mask"))

@@ -131,9 +131,8 @@ pub fn thread_queue() -> u64 {
 /// restored one should see.
 fn is_ours(pending: &Pending) -> bool {
     let number = pending.signal();
-    let chosen = config::with(|c| c.signal);
     quiesce::is_ours(&pending.info)
-        || (number == trigger::REQUEST_SIGNAL || number == chosen)
+        || trigger::signals().any(|n| n == number)
             && !posix_timers::sent(pending)
             && signal::action(number).is_ok_and(|a| a.handler == config::with(|c| c.action.handler))
 }
