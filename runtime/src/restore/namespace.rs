@@ -22,11 +22,11 @@ use crate::image::input::Image;
 use crate::log;
 use crate::sys::namespace::{self, Capabilities, Fate};
 use crate::sys::{Errno, fs, process, signal};
+use crate::trigger;
 use crate::util::arena::Arena;
 use crate::util::cell::Global;
 use crate::util::sort::sort;
 use crate::util::text::ShortText;
-use crate::{config, trigger};
 
 /// CAP_SYS_ADMIN and CAP_CHECKPOINT_RESTORE: each of them allows to choose ids.
 const CHOOSING: u64 = 1 << 21 | 1 << 40;

@@ -8,10 +8,11 @@
 //! Layouts (fixed by their libraries' ABI): glibc `struct __pthread_mutex_s` and
 //! `struct __pthread_rwlock_arch_t` (sysdeps/x86/nptl/bits/struct_mutex.h, struct_rwlock.h). Robust
 //! locks, and all of musl's that know their owner, hang on the list that the thread has given to
-//! the kernel (set_robust_list(2)) and are found there.
+//! the kernel (set_robust_list(2)) and are found there. musl's streams have an owner, too (`struct
+//! _IO_FILE`, src/internal/stdio_impl.h).
 #![expect(unsafe_code, reason = "changes words of the program's")]
 
-use ckpt_format::record::Thread;
+use ckpt_format::record::{TASK_END, Thread};
 use ckpt_format::toc::kind;
 
 use crate::arch::frame::offset;
@@ -97,12 +98,19 @@ impl<'a> Owners<'a> {
                 self.count += 1;
             }
         }
-        // musl's mutexes begin with their type, then the lock word.
-        let inherits = |word: u64| self.musl && word as u32 & !(0x7 | 128) == 8;
+        if !self.musl {
+            return;
+        }
+        // musl's mutexes begin with their type, then the lock word; its streams have the width of
+        // their characters before it.
         for (word, at) in words.iter().zip((addr..).step_by(8)) {
             let word = u64::from_le_bytes(*word);
             let id = (word >> 32) as u32 & TID;
-            if inherits(word) && self.then.binary_search(&id).is_ok() {
+            let before = word as u32;
+            if (first..=last).contains(&id)
+                && (before & !(0x7 | 128) == 8 || is_width(before))
+                && self.then.binary_search(&id).is_ok()
+            {
                 if let Some(slot) = self.found.get_mut(self.count) {
                     *slot = at + 4;
                 }
@@ -121,11 +129,15 @@ impl<'a> Owners<'a> {
             let Some(words) = surroundings(at) else {
                 continue;
             };
-            let [.., owner, _, _, _, _, _, _, _] = words;
+            let [.., before, owner, _, _, _, _, _, _, _] = words;
             let Some(new) = self.new_id(owner & TID) else {
                 continue;
             };
-            if is_unowned(&words) || at % 8 == 4 && is_of_musl(&words) {
+            let is_musls = || match is_width(before) {
+                true => is_stream(at),
+                false => is_of_musl(&words),
+            };
+            if is_unowned(&words) || at % 8 == 4 && is_musls() {
                 // SAFETY: a lock word that names the thread, as all around it says.
                 unsafe { (at as *mut u32).write((owner & !TID) | new) };
                 continue;
@@ -235,6 +247,30 @@ fn is_of_musl(words: &[u32; 14]) -> bool {
     (*unused, *unused2) == (0, 0)
 }
 
+/// Can that be the mode of one of musl's streams: of bytes, of wide characters, or neither yet?
+fn is_width(mode: u32) -> bool {
+    matches!(mode as i32, -1..=1)
+}
+
+/// Is the word at `at` the lock of one of musl's streams? What must be zero is, and what must be
+/// addresses can be.
+fn is_stream(at: u64) -> bool {
+    const LOCK: u64 = 140;
+    const FLAGS: u64 = 0;
+    const ZEROS: [u64; 2] = [48, 176];
+    /// Buffer, and the functions that read, write and seek.
+    const POINTERS: [u64; 4] = [88, 64, 72, 80];
+    const FD: u64 = 120;
+    let field = |offset: u64| word(at.wrapping_sub(LOCK).wrapping_add(offset)).unwrap_or(!0);
+    let fd = field(FD) as i32;
+    let [buffer, functions @ ..] = POINTERS.map(field);
+    field(FLAGS) as u32 <= 0xffff
+        && ZEROS.iter().all(|&offset| field(offset) == 0)
+        && [buffer].iter().chain(&functions).all(|&p| p < TASK_END)
+        && functions.iter().any(|&p| p != 0)
+        && fd >= -1
+}
+
 /// A kind of mutex of glibc's whose lock word holds its owner's id: robust, with priority
 /// inheritance, or both; of any type, private or shared.
 fn is_full(kind: u32) -> bool {
@@ -243,7 +279,9 @@ fn is_full(kind: u32) -> bool {
 
 /// A thread that waits for a mutex of those kinds has its own id at hand, to write it into the
 /// mutex when that is free (`id` in __pthread_mutex_lock_full, nptl/pthread_mutex_lock.c): in a
-/// register that calls preserve or among the function's first few locals.
+/// register that the call leaves alone or among the function's first few locals. So has one of musl's that
+/// waits for a stream or for the list of threads (__lockfile, __tl_lock), the former also with the
+/// mark that says "waiters".
 ///
 /// # Safety
 ///
@@ -251,32 +289,40 @@ fn is_full(kind: u32) -> bool {
 pub unsafe fn repair_waiter(record: &Thread, now: u32) {
     const FUTEX: u64 = 202;
     const SYSCALL: u64 = 0x050f;
-    /// rbx, rbp, r12 to r15 in `struct ucontext`.
-    const PRESERVED: [u64; 6] = [128, 120, 72, 80, 88, 96];
+    /// rbx, rbp, r8, r9, r12 to r15 in `struct ucontext`: what the call does not change, nor reads.
+    const REGISTERS: [u64; 8] = [128, 120, 40, 48, 72, 80, 88, 96];
     const LOCALS: u64 = 64;
+    /// MAYBE_WAITERS of musl's streams.
+    const WAITERS: u32 = 0x4000_0000;
     let frame = record.frame;
     let field = |at: usize| word(frame.wrapping_add(at as u64)).unwrap_or(0);
     let rip = field(offset::RIP);
     let is_call = |at: u64| word(at).is_some_and(|code| code & 0xffff == SYSCALL);
     let waits = (field(offset::RAX) == FUTEX && is_call(rip)) || is_call(rip.wrapping_sub(2));
-    let [mutex, ..] = offset::ARGUMENTS;
-    let Some([.., kind, _, _, _, _, _]) = surroundings(field(mutex).wrapping_add(8)) else {
-        return;
+    let [lock, ..] = offset::ARGUMENTS.map(field);
+    let [_, musl, ..] = record.tid_words;
+    let is_known = || match surroundings(lock.wrapping_add(8)) {
+        _ if musl != 0 => lock == record.clear_tid || is_stream(lock),
+        Some([.., kind, _, _, _, _, _]) => is_full(kind),
+        None => false,
     };
-    if !waits || !is_full(kind) {
+    if !waits || !is_known() {
         return;
     }
-    for register in PRESERVED {
-        if field(register as usize) == u64::from(record.tid) {
+    // An id, marked or not, becomes the new one.
+    let new = |word: u32| (word & !WAITERS == record.tid).then_some((word & WAITERS) | now);
+    for register in REGISTERS {
+        let value = field(register as usize);
+        if let Some(new) = new(value as u32).filter(|_| value >> 32 == 0) {
             // SAFETY: a register of the thread's, with its id.
-            unsafe { ((frame + register) as *mut u64).write(u64::from(now)) };
+            unsafe { ((frame + register) as *mut u64).write(u64::from(new)) };
         }
     }
     let stack = field(offset::RSP);
     for place in (stack..stack.wrapping_add(LOCALS)).step_by(4) {
-        if word(place).map(|w| w as u32) == Some(record.tid) {
+        if let Some(new) = word(place).and_then(|word| new(word as u32)) {
             // SAFETY: a local variable of the thread's, with its id.
-            unsafe { (place as *mut u32).write(now) };
+            unsafe { (place as *mut u32).write(new) };
         }
     }
 }

@@ -2,7 +2,7 @@
 #![expect(unsafe_code, reason = "installs the program's signal handlers")]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Action, Pending, PosixTimer};
+use ckpt_format::record::{Action, Pending, PosixTimer, Program};
 use ckpt_format::toc::kind;
 
 use super::children::Born;
@@ -149,11 +149,28 @@ fn queue(pending: &Pending) -> Result<()> {
     .or_fail(format_args!("cannot queue signal {number} again"))
 }
 
+/// A signal that the process has sent itself names it as the sender, and who looks, as the C
+/// libraries do when a thread is cancelled, must find the process.
+fn renamed(pending: &Pending, then: u32) -> Pending {
+    /// SI_USER, SI_QUEUE, SI_MESGQ and SI_TKILL: codes of signals that have a sender.
+    const SENT: [u32; 4] = [0, -1i32 as u32, -3i32 as u32, -6i32 as u32];
+    let mut new = *pending;
+    let (_, code, sender, _) = signal::fields(&new.info);
+    if SENT.contains(&code)
+        && sender == then
+        && let Some(place) = new.info.get_mut(SI_PID..SI_PID + 4)
+    {
+        place.copy_from_slice(&process::id().to_le_bytes());
+    }
+    new
+}
+
 /// Queues the image's signals for the calling thread, which was `tid` then, and with `shared`
 /// those for the process. All signals are blocked meanwhile.
 ///
 /// What tells of a child's end tells of the one that has been made in its place.
 pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool, born: Born<'_>) -> Result<()> {
+    let program: Program<'_> = image.single(kind::PROGRAM);
     let all = image.list::<Pending>(kind::PENDING);
     for mut pending in all {
         let ours = pending.tid == tid || (pending.tid == 0 && shared);
@@ -165,7 +182,7 @@ pub fn restore_pending(image: &Image<'_>, tid: u32, shared: bool, born: Born<'_>
             place.copy_from_slice(&new.to_le_bytes());
         }
         if ours && !posix_timers::requeue(image, &pending)? {
-            queue(&pending)?;
+            queue(&renamed(&pending, program.pid))?;
         }
     }
     Ok(())
