@@ -171,6 +171,24 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         &["posix timer 0: on the clock of process ", ": not carried"],
     ),
     (
+        "refuse/threads",
+        "filter",
+        &["thread ", "with a seccomp filter of its own: not carried"],
+    ),
+    (
+        "refuse/threads",
+        "files",
+        &["thread ", "with descriptors of its own: not carried"],
+    ),
+    (
+        "refuse/threads",
+        "awaiting",
+        &[
+            "thread ",
+            "waits for all signals itself and cannot be stopped",
+        ],
+    ),
+    (
         "refuse/ipc",
         "shm",
         &["mapping ", ": system v shared memory /sysv00000000"],

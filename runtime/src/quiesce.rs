@@ -32,14 +32,14 @@ use ckpt_format::record::Thread;
 
 use crate::arch::frame::Frame;
 use crate::arch::stack;
-use crate::error::{Context, Error, Result, fail};
+use crate::error::{Context, Result, fail};
 use crate::state::signals::{self, Waiting};
 use crate::state::{calls, rseq, thread as thread_state, vdso};
 use crate::sys::signal::{self, Info};
 use crate::sys::{fs, process, thread};
 use crate::util::arena::Arena;
 use crate::util::list::List;
-use crate::util::text::decimal;
+use crate::util::text::{Show, decimal};
 use crate::{config, step};
 
 pub use borrow::{is_borrowed, is_ours, pass_on};
@@ -183,7 +183,10 @@ impl Standstill {
             fail!("more than {MOST} threads");
         }
         let call = Call::read(tid, status.sleeps);
-        let number = status.signal(&call);
+        let Some(number) = status.signal(&call) else {
+            let thread = task::describe(tid);
+            fail!("{thread} waits for all signals itself and cannot be stopped");
+        };
         borrow::take(number)?;
         let stack = stacks.bytes(STACK, 16)?.as_mut_ptr_range();
         let slot = Slot::asking(tid, number, stack.end.expose_provenance(), call);
@@ -301,9 +304,13 @@ fn look_after(idle: u64) -> Result<()> {
             end(slot);
         } else if idle * ROUND >= PATIENCE * 1000 {
             let thread = task::describe(slot.tid());
-            return Err(Error::new(format_args!(
-                "{thread} cannot be stopped within {PATIENCE} s"
-            )));
+            let blocks = Status::read(slot.tid()).is_some_and(|s| s.blocks(slot.number()));
+            let why = Show::text(if blocks {
+                "blocks all signals and "
+            } else {
+                ""
+            });
+            fail!("{thread} {why}cannot be stopped within {PATIENCE} s");
         } else if again && slot.is_asked() {
             // The thread drops what it has too many of.
             let _ = send(slot);

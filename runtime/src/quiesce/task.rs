@@ -110,15 +110,23 @@ impl Status {
 
     /// The signal that reaches the thread. Usually [`SIGNAL`]; a thread of musl's that was
     /// cancelled blocks that until it comes to a cancellation point, and a program may block by
-    /// plain system calls what no library lets it. One that blocks all does so for a moment,
-    /// while it makes a thread or ends.
-    pub(super) fn signal(&self, call: &Call) -> u32 {
-        let usable = !(self.blocked | call.awaited());
-        let preferred = [SIGNAL, 32, 34].into_iter();
+    /// plain system calls what no library lets it; then it is one that it does not wait for, a
+    /// standard one at last. One that blocks all does so for a moment, while it makes a thread or
+    /// ends. None reaches a thread that waits for all.
+    pub(super) fn signal(&self, call: &Call) -> Option<u32> {
+        const STANDARD: [u32; 8] = [23, 28, 10, 12, 14, 15, 1, 2];
+        let awaited = call.awaited();
+        let among = |set: u64, number: u32| set >> (number - 1) & 1 == 1;
+        let preferred = [SIGNAL, 32, 34].into_iter().chain((35..=64).rev());
         preferred
-            .chain((35..=64).rev())
-            .find(|number| usable >> (number - 1) & 1 == 1)
-            .unwrap_or(SIGNAL)
+            .chain(STANDARD)
+            .find(|&number| !among(self.blocked | awaited, number))
+            .or((!among(awaited, SIGNAL)).then_some(SIGNAL))
+    }
+
+    /// Is the signal one that the thread blocks?
+    pub(super) fn blocks(&self, number: u32) -> bool {
+        self.blocked >> (number - 1) & 1 == 1
     }
 }
 

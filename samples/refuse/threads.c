@@ -1,0 +1,83 @@
+// Threads that a checkpoint cannot stop or carry: one with a filter of system calls of its own, one with descriptors
+// of its own, one that blocks all signals, one that takes all off the queue, one whose child runs in its memory
+// (vfork). The checkpoint is refused by name, and the thread goes on.
+//#Flags: -pthread
+//#Variants: filter files blocked awaiting vfork
+#include "../lib/sample.h"
+#include <pthread.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+static volatile int set, may_end;
+static const uint64_t all = ~0UL;
+static int ends[2];
+
+// A filter of one instruction that allows everything: struct sock_filter and sock_fprog of linux/filter.h.
+static void filter_calls(void) {
+    struct {
+        unsigned short code;
+        unsigned char yes, no;
+        unsigned value;
+    } allow = {6, 0, 0, 0x7fff0000};
+    struct {
+        unsigned short length;
+        void *filter;
+    } program = {1, &allow};
+    expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
+    expect(prctl(PR_SET_SECCOMP, 2, &program) == 0, "seccomp");
+}
+
+static void *run(void *argument) {
+    const char *kind = argument;
+    char byte = 0;
+    if (strcmp(kind, "filter") == 0)
+        filter_calls();
+    if (strcmp(kind, "files") == 0)
+        expect(unshare(CLONE_FILES) == 0, "unshare");
+    if (strcmp(kind, "blocked") == 0)
+        expect(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, 8) == 0, "rt_sigprocmask");
+    if (strcmp(kind, "awaiting") == 0) {
+        expect(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, 8) == 0, "rt_sigprocmask");
+        set = 1;
+        expect(syscall(SYS_rt_sigtimedwait, &all, NULL, NULL, 8) == SIGTERM, "another signal");
+    } else if (strcmp(kind, "vfork") == 0) {
+        pid_t child = vfork();
+        if (child == 0) {
+            set = 1;
+            while (read(ends[0], &byte, 1) < 0)
+                ;
+            _exit(byte);
+        }
+        int status;
+        expect(waitpid(child, &status, 0) == child && WIFEXITED(status), "waitpid");
+        expect(WEXITSTATUS(status) == 7, "status %x", status);
+    } else {
+        set = 1;
+        expect(syscall(SYS_read, ends[0], &byte, 1) == 1 && byte == 7, "an end of the wait: %d", byte);
+    }
+    if (strcmp(kind, "filter") == 0)
+        expect(prctl(PR_GET_SECCOMP) == 2, "the filter");
+    return argument;
+}
+
+int main(int argc, char **argv) {
+    sample_start(argc, argv);
+    pthread_t thread;
+    char byte = 7;
+    expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+    pthread_create(&thread, NULL, run, argv[2]);
+    while (!set)
+        short_sleep();
+    ready();
+    wait_for_go();
+
+    SPOIL(1, byte = 8);
+    expect(write(ends[1], &byte, 1) == 1, "write");
+    if (strcmp(argv[2], "awaiting") == 0)
+        expect(pthread_kill(thread, SIGTERM) == 0, "pthread_kill");
+    void *result;
+    expect(pthread_join(thread, &result) == 0 && result == argv[2], "the thread");
+    expect(prctl(PR_GET_SECCOMP) == 0, "no filter here");
+    pass();
+}
