@@ -24,6 +24,7 @@ const FOLDERS: [&str; 16] = [
     "ipc",
     "terminals",
     "shell",
+    "load",
 ];
 /// Kind of state, what becomes of it, what shows it.
 fn rows() -> Result<Vec<[String; 3]>> {

@@ -34,6 +34,9 @@ pub type Entry = unsafe extern "C" fn(*mut Config, Task, usize, usize, usize) ->
 pub const FINISHED: usize = 1;
 /// Returned when the signal is for the program's own handler, whose place is taken.
 pub const FOREIGN: usize = 2;
+/// Returned when the signal asks for a checkpoint and one has just been taken: it is to be looked at
+/// again when the body is gone.
+pub const LATER: usize = 3;
 
 /// The body's entry point.
 ///

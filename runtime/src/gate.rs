@@ -12,7 +12,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 use crate::arch::frame::{self, Frame};
-use crate::body::{Entry, FINISHED, FOREIGN, Task};
+use crate::body::{Entry, FINISHED, FOREIGN, LATER, Task};
 use crate::sys::signal::{self, Info};
 use crate::sys::{process, thread};
 use crate::{again, config, golang, log, quiesce, request, step, trigger, unpack};
@@ -87,40 +87,38 @@ pub unsafe extern "C" fn handle(number: u32, info: *const Info, context: usize) 
 /// As for [`handle`].
 unsafe fn attend(number: u32, info: *const Info, context: usize) {
     let mark = mark();
-    let mut task = Task::Attend;
-    loop {
+    let status = loop {
         enter(mark);
-        if READY.load(SeqCst) == mark {
-            break;
-        }
+        let mut task = None;
         // SAFETY: SA_SIGINFO: the kernel put it there.
-        if is_inner(number) || !asks(number, unsafe { &*info }) {
+        let asks = || !is_inner(number) && asks(number, unsafe { &*info });
+        if READY.load(SeqCst) == mark {
+            task = Some(Task::Attend);
+        } else if !asks() {
             // Late, after a checkpoint was given up, or not ours.
             leave();
             // SAFETY: as this function.
             return unsafe { pass_on(number, info, context) };
-        }
-        let before = CLAIMED.load(SeqCst);
-        if before != mark
-            && CLAIMED
-                .compare_exchange(before, mark, SeqCst, SeqCst)
-                .is_ok()
-        {
+        } else if claim(mark) {
             if !unpack::unpack() {
                 hopeless();
                 CLAIMED.store(0, SeqCst);
                 return leave();
             }
-            task = Task::Take;
+            task = Some(Task::Take);
             READY.store(mark, SeqCst);
-            break;
+        }
+        if let Some(task) = task {
+            // SAFETY: unpacked, and not taken away while this thread is in the gate.
+            let status = unsafe { call(task, number as usize, info.addr(), context) };
+            if status != LATER {
+                break status;
+            }
         }
         // Another thread brings the body or takes it away.
         leave();
         thread::give_way();
-    }
-    // SAFETY: unpacked, and not taken away while this thread is in the gate.
-    let status = unsafe { call(task, number as usize, info.addr(), context) };
+    };
     if status == FOREIGN {
         leave();
         // SAFETY: as this function.
@@ -142,6 +140,13 @@ unsafe fn attend(number: u32, info: *const Info, context: usize) {
         CLAIMED.store(0, SeqCst);
     }
     leave();
+}
+
+/// Is the next checkpoint this thread's to take?
+fn claim(mark: u32) -> bool {
+    let before = CLAIMED.load(SeqCst);
+    let claimed = || CLAIMED.compare_exchange(before, mark, SeqCst, SeqCst);
+    before != mark && claimed().is_ok()
 }
 
 /// Hands a signal to the program, outside of the gate: the thread may end in there.

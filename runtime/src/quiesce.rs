@@ -114,7 +114,12 @@ impl Standstill {
         all.room = Some((list, Arena::new(MOST * STACK)?));
         borrow::take(SIGNAL)?;
         borrow::take(step::SIGNAL)?;
-        all.gather()?;
+        if thread_state::is_of_musl() {
+            let _ = signal::set_mask(!TOGETHER);
+        }
+        let gathered = all.gather();
+        let _ = signal::set_mask(!0);
+        gathered?;
         // Every signal was taken, or its thread has ended: the program has its actions back before
         // they are looked at.
         borrow::give_back();
@@ -210,6 +215,18 @@ impl Standstill {
     /// first thread is among them: only that one may queue them again as they were.
     pub fn pending(&self, into: &mut Waiting) -> Result<()> {
         let pid = process::id();
+        // Only now, when nobody is left to send any.
+        for slot in slots().iter().filter(|s| s.is_parked()) {
+            OPEN.fetch_add(1, SeqCst);
+            slot.look();
+        }
+        loop {
+            let open = OPEN.load(SeqCst);
+            if open == 0 {
+                break;
+            }
+            thread::wait(OPEN.as_ptr(), open, ROUND);
+        }
         for slot in slots().iter().filter(|s| s.is_parked()) {
             // A timer may have sent its signal since.
             let mut timers = into.timers.as_slice().iter();
@@ -419,6 +436,12 @@ fn inside_vdso(frame: Frame) -> bool {
     (start..end).contains(&at)
 }
 
+/// SIGSYNCCALL of musl, which threads do not block while they wait for others to come to the
+/// standstill. Its setuid(2) waits for the handlers of all other threads with all signals blocked:
+/// the thread that calls it would not come before they have done their part. When all stand still
+/// nobody is left to send the signal.
+const TOGETHER: u64 = 1 << (34 - 1);
+
 /// Stands still, doing jobs, until released: on another stack, since the thread's own is dumped
 /// meanwhile.
 fn park(slot: &Slot, frame: Frame) {
@@ -441,10 +464,20 @@ extern "C" fn stand_still(what: usize) {
     let (slot, frame) = unsafe { *(what as *const (&Slot, Frame)) };
     let record = thread_state::collect(frame);
     let pause = rseq::Pause::begin(thread_state::rseq_of(&record));
-    slot.park(record, signals::thread_queue() != 0);
+    let [_, musl, ..] = record.tid_words;
+    slot.park(record);
+    if musl != 0 {
+        let _ = signal::set_mask(!TOGETHER);
+    }
     count_down(&OPEN);
     loop {
         match slot.wait() {
+            state::LOOK => {
+                // Also where the program's handlers ran in here.
+                let _ = signal::set_mask(!0);
+                slot.run_look(signals::thread_queue() != 0);
+                count_down(&OPEN);
+            }
             state::COLLECT => {
                 slot.run_collect();
                 thread::wake(slot.word());
@@ -453,5 +486,6 @@ extern "C" fn stand_still(what: usize) {
             _ => {}
         }
     }
+    let _ = signal::set_mask(!0);
     drop(pause);
 }

@@ -269,32 +269,83 @@ fn ask(wish: &Wish) -> Result<PathText> {
         .as_ref()
         .map_or(0, |(_, name)| HAS_NAME | name << NAME);
     let value = u64::from(MAGIC) << 32 | u64::from(file.number() as u32 | name);
-    let [first, second] = REQUEST_SIGNALS;
-    let content = |number| signal::info(number, 0, QUEUED, process::id(), value);
-    let mut others = Some(second).filter(|_| status.catches(second) && same_program(wish.pid));
-    let taken = taker(wish.pid, first).is_some();
-    // The last look: a program that handles it no more would be ended.
-    let caught = Status::read(wish.pid)?.catches(first);
-    if caught && (taken || others.is_none()) {
-        signal::queue(wish.pid, first, &content(first)).or_fail(format_args!(
-            "cannot send a request to process {}",
-            wish.pid
-        ))?;
-    }
-    let begin = if caught && taken { SECOND } else { 0 };
+    let mut ways = Ways::new(wish.pid, &status, value);
     wait(wish.pid, &shared, |waited| {
         if let Some((socket, _)) = &socket {
             // Nobody has called, or not the one that may.
             let _ = handover::serve(socket, status.uid, file.number());
         }
-        if let Some(number) = others.take_if(|_| waited >= begin)
-            && let Some(tid) = taker(wish.pid, number)
-        {
-            // To one thread: where another takes signals off the queue by itself (sigwait(3)), that
-            // would wonder.
-            let _ = signal::queue_thread(wish.pid, tid, number, &content(number));
-        }
+        ways.go(waited)
     })
+}
+
+/// The signals by which a program is still to be asked.
+struct Ways {
+    pid: u32,
+    value: u64,
+    first: Option<u32>,
+    second: Option<u32>,
+    /// When the first is sent even if no thread takes it, in milliseconds.
+    anyway: u64,
+    /// When it is the second's turn.
+    turn: u64,
+}
+
+impl Ways {
+    fn new(pid: u32, status: &Status, value: u64) -> Self {
+        let [first, second] = REQUEST_SIGNALS;
+        let second = Some(second).filter(|&n| status.catches(n) && same_program(pid));
+        Self {
+            pid,
+            value,
+            first: Some(first).filter(|&n| status.catches(n)),
+            second,
+            anyway: if second.is_some() { SECOND } else { 0 },
+            turn: 0,
+        }
+    }
+
+    /// Sends what is due after so many milliseconds. A signal that no thread takes is left for
+    /// another moment: the program may block it for good, or just then.
+    fn go(&mut self, waited: u64) -> Result<()> {
+        if let Some(number) = self.first
+            && self.send(number, waited >= self.anyway)?
+        {
+            self.first = None;
+            self.turn = waited + SECOND;
+        }
+        if let Some(number) = self.second.filter(|_| waited >= self.turn)
+            && self.send(number, false)?
+        {
+            self.second = None;
+        }
+        Ok(())
+    }
+
+    /// Sends a signal to a thread that takes it, or where `anyway`, to the process if there is none.
+    /// One that is sent to the process may go to a thread that waits for it: the C libraries have
+    /// such for timers (timer_helper_thread, sysdeps/unix/sysv/linux/timer_routines.c of glibc),
+    /// programs for all signals.
+    fn send(&self, number: u32, anyway: bool) -> Result<bool> {
+        let pid = self.pid;
+        let taker = taker(pid, number);
+        // The last look: a program that does not handle it any more would be ended.
+        if (taker.is_none() && !anyway) || !Status::read(pid)?.catches(number) {
+            return Ok(anyway);
+        }
+        let info = signal::info(number, 0, QUEUED, process::id(), self.value);
+        let sent = match taker {
+            Some(tid) => signal::queue_thread(pid, tid, number, &info),
+            None => signal::queue(pid, number, &info),
+        };
+        match sent {
+            // The thread has ended meanwhile.
+            Err(Errno::SRCH) if taker.is_some() => Ok(false),
+            sent => sent
+                .map(|()| true)
+                .or_fail(format_args!("cannot send a request to process {pid}")),
+        }
+    }
 }
 
 /// A thread in which a handler of that signal would run.
@@ -355,7 +406,7 @@ fn ready(pid: u32) -> Result<Status> {
 
 /// Waits for the answer, and until the program has the file does `serve` every moment, telling how
 /// many milliseconds have passed.
-fn wait(pid: u32, shared: &Shared, mut serve: impl FnMut(u64)) -> Result<PathText> {
+fn wait(pid: u32, shared: &Shared, mut serve: impl FnMut(u64) -> Result<()>) -> Result<PathText> {
     let begin = process::ticks();
     loop {
         let now = shared.word(0).load(Ordering::SeqCst);
@@ -365,7 +416,7 @@ fn wait(pid: u32, shared: &Shared, mut serve: impl FnMut(u64)) -> Result<PathTex
             _ => {}
         }
         let pause = if now == state::NEW {
-            serve(process::ticks() - begin);
+            serve(process::ticks() - begin)?;
             1
         } else {
             50

@@ -1,11 +1,13 @@
 //! What the signals of a checkpoint do, once the body is there.
 #![expect(unsafe_code, reason = "is a part of a signal handler")]
 
+use core::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
 use crate::arch::frame::Frame;
 use crate::arch::stack;
-use crate::body::{FINISHED, FOREIGN};
+use crate::body::{FINISHED, FOREIGN, LATER};
 use crate::error::Result;
-use crate::request::Request;
+use crate::request::{self, Request};
 use crate::state::room;
 use crate::sys::signal::Info;
 use crate::sys::{mm, process};
@@ -30,6 +32,9 @@ pub fn signals() -> impl Iterator<Item = u32> {
 /// Stack of a checkpoint: deep enough for its paths and buffers, of which the largest is one
 /// formatted path a level.
 const STACK: usize = 256 << 10;
+
+/// Set when the checkpoint is over and its requester is about to be told, who may ask for another.
+static OVER: AtomicBool = AtomicBool::new(false);
 
 /// One checkpoint to take.
 #[derive(Debug)]
@@ -77,6 +82,8 @@ pub unsafe fn attend(number: u32, info: *const Info, context: usize) -> usize {
         }
     } else if quiesce::is_borrowed(number) {
         return FOREIGN;
+    } else if OVER.load(SeqCst) && request::is_one(info) {
+        return LATER;
     } else if let Some(request) = Request::received(info) {
         request.answer(Err(b"another checkpoint is under way"));
     }
@@ -137,6 +144,7 @@ extern "C" fn on_own_stack(order: usize) -> usize {
 
 /// Tells the requester, or the log.
 fn tell(order: &Order, result: Result<PathText>) {
+    OVER.store(true, SeqCst);
     match (&order.request, result) {
         (Some(request), Ok(path)) => request.answer(Ok(path.as_bytes())),
         (Some(request), Err(_)) => request.answer(Err(error::message().as_bytes())),

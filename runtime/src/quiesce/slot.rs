@@ -37,6 +37,8 @@ pub(super) mod state {
     pub(in crate::quiesce) const GIVEN_UP: u32 = 7;
     /// Likewise, but it is to end its steps.
     pub(in crate::quiesce) const STRAY: u32 = 8;
+    /// The thread is to look whether signals wait for it.
+    pub(in crate::quiesce) const LOOK: u32 = 9;
 }
 
 /// A thread's slot.
@@ -170,7 +172,7 @@ impl Slot {
     }
 
     pub(super) fn is_parked(&self) -> bool {
-        matches!(self.get(), state::PARKED | state::COLLECT)
+        matches!(self.get(), state::PARKED | state::COLLECT | state::LOOK)
     }
 
     pub(super) fn is_collecting(&self) -> bool {
@@ -209,11 +211,22 @@ impl Slot {
     }
 
     /// The thread stands still from here on.
-    pub(super) fn park(&self, record: Thread, queue: bool) {
+    pub(super) fn park(&self, record: Thread) {
         // SAFETY: the thread's turn.
-        let inner = unsafe { &mut *self.inner() };
-        inner.record = record;
-        inner.queue = queue;
+        unsafe { (*self.inner()).record = record };
+        self.set(state::PARKED);
+    }
+
+    /// The coordinator asks whether signals wait.
+    pub(super) fn look(&self) {
+        self.set(state::LOOK);
+        thread::wake(self.word());
+    }
+
+    /// The thread tells.
+    pub(super) fn run_look(&self, queue: bool) {
+        // SAFETY: the thread's turn.
+        unsafe { (*self.inner()).queue = queue };
         self.set(state::PARKED);
     }
 

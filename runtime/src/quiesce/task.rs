@@ -121,7 +121,7 @@ impl Status {
         preferred
             .chain(STANDARD)
             .find(|&number| !among(self.blocked | awaited, number))
-            .or((!among(awaited, SIGNAL)).then_some(SIGNAL))
+            .or_else(|| (!among(awaited, SIGNAL)).then_some(SIGNAL))
     }
 
     /// Is the signal one that the thread blocks?

@@ -168,6 +168,8 @@ unsafe extern "C" fn live(task: usize) -> ! {
     let crew = unsafe { &*(task.crew as *const Crew) };
     // SAFETY: memory is in place.
     let done = unsafe { thread_state::restore(&task.record) };
+    // SAFETY: likewise; the thread is this one.
+    unsafe { signals::rename_senders(image, &task.record) };
     if done.is_err() || namespace::drop_rights().is_err() {
         super::give_up();
     }

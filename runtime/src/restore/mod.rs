@@ -152,6 +152,8 @@ fn restore(passage: &Passage) -> Result<()> {
     if let Some(first) = &records.thread {
         // SAFETY: memory is in place.
         unsafe { thread::restore(first)? };
+        // SAFETY: likewise.
+        unsafe { signals::rename_senders(&image, first) };
     }
     signals::restore_actions(&image)?;
     let mut crew = Crew::new();

@@ -2,14 +2,15 @@
 #![expect(unsafe_code, reason = "installs the program's signal handlers")]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Action, Pending, PosixTimer, Program};
+use ckpt_format::record::{Action, Pending, PosixTimer, Program, Thread};
 use ckpt_format::toc::kind;
 
 use super::children::Born;
 use super::posix_timers;
+use crate::arch::frame::{Frame, offset};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
-use crate::sys::{fs, process, signal, thread};
+use crate::sys::{fs, mm, process, signal, thread};
 use crate::util::list::List;
 use crate::util::text::{hexadecimal, labelled};
 use crate::{config, quiesce, trigger};
@@ -149,20 +150,66 @@ fn queue(pending: &Pending) -> Result<()> {
     .or_fail(format_args!("cannot queue signal {number} again"))
 }
 
-/// A signal that the process has sent itself names it as the sender, and who looks, as the C
-/// libraries do when a thread is cancelled, must find the process.
-fn renamed(pending: &Pending, then: u32) -> Pending {
+
+/// Has process `then` sent the signal? A signal that the process has sent itself names it as the
+/// sender, and who looks, as the C libraries do when a thread is cancelled or changes its user, must
+/// find the process.
+fn is_from(info: &signal::Info, then: u32) -> bool {
     /// SI_USER, SI_QUEUE, SI_MESGQ and SI_TKILL: codes of signals that have a sender.
     const SENT: [u32; 4] = [0, -1i32 as u32, -3i32 as u32, -6i32 as u32];
+    let (_, code, sender, _) = signal::fields(info);
+    SENT.contains(&code) && sender == then
+}
+
+fn renamed(pending: &Pending, then: u32) -> Pending {
     let mut new = *pending;
-    let (_, code, sender, _) = signal::fields(&new.info);
-    if SENT.contains(&code)
-        && sender == then
+    if is_from(&new.info, then)
         && let Some(place) = new.info.get_mut(SI_PID..SI_PID + 4)
     {
         place.copy_from_slice(&process::id().to_le_bytes());
     }
     new
+}
+
+/// Likewise for the handlers that a thread is in: of two signals that come at once, the second's
+/// handler, ours, interrupts the first's before that has looked. Their frames are on the stack, each
+/// begins with the address that its handler returns to (`struct rt_sigframe`, asm/sigframe.h).
+///
+/// # Safety
+///
+/// The program's memory is in place; the thread does not run.
+pub unsafe fn rename_senders(image: &Image<'_>, record: &Thread) {
+    /// How far they are looked for: some handlers within one another.
+    const REACH: usize = 32 << 10;
+    /// From a frame's beginning to the signal's information.
+    const INFO: usize = 8 + 304;
+    let program: Program<'_> = image.single(kind::PROGRAM);
+    let mut returns = [0; 4];
+    for action in image.list::<Action>(kind::ACTIONS) {
+        let fits = |n: &&mut u64| **n == 0 || **n == action.restorer;
+        if let Some(place) = returns.iter_mut().find(fits) {
+            *place = action.restorer;
+        }
+    }
+    // SAFETY: the frame is in the program's memory.
+    let start = unsafe { Frame(record.frame as usize).get(offset::RSP) } as usize;
+    let mut piece = [0; 1024];
+    for start in (start..start.wrapping_add(REACH)).step_by(piece.len()) {
+        let got = mm::read_own(start, &mut piece).unwrap_or(0);
+        let (words, _) = piece.get(..got).unwrap_or(&[]).as_chunks();
+        for (word, at) in words.iter().zip((start..).step_by(8)) {
+            let word = u64::from_le_bytes(*word);
+            let mut info = [0; 128];
+            if word != 0
+                && returns.contains(&word)
+                && mm::read_own(at + INFO, &mut info) == Ok(info.len())
+                && is_from(&info, program.pid)
+            {
+                // SAFETY: the signal's information in a frame of the thread's.
+                unsafe { ((at + INFO + SI_PID) as *mut u32).write(process::id()) };
+            }
+        }
+    }
 }
 
 /// Queues the image's signals for the calling thread, which was `tid` then, and with `shared`

@@ -68,22 +68,39 @@ pub fn rseq_of(record: &Thread) -> Rseq {
 /// the kernel the address of its `tid` as the one to clear; musl keeps it at offset 48 of the
 /// thread descriptor, whose first word points to itself; Go has one of its own.
 fn tid_words(tid: u32, fs_base: u64, clear_tid: u64) -> [u64; 4] {
-    const MUSL_TID: u64 = 48;
-    let holds = |place: u64| read::<4>(place).map(u32::from_le_bytes) == Some(tid);
-    let descriptor = read::<8>(fs_base).map(u64::from_le_bytes) == Some(fs_base);
-    let musl = fs_base.wrapping_add(MUSL_TID);
-    let first = if clear_tid != 0 && holds(clear_tid) {
+    let first = if clear_tid != 0 && holds(clear_tid, tid) {
         clear_tid
     } else {
         0
     };
-    let second = if descriptor && holds(musl) { musl } else { 0 };
+    let second = musl_word(tid, fs_base);
     let third = if config::with(|c| c.go) {
         golang::tid_word(tid, fs_base)
     } else {
         0
     };
     [first, second, third, 0]
+}
+
+fn holds(place: u64, tid: u32) -> bool {
+    read(place).map(u32::from_le_bytes) == Some(tid)
+}
+
+/// Where musl keeps the thread's id; zero if it is not musl.
+fn musl_word(tid: u32, fs_base: u64) -> u64 {
+    const MUSL_TID: u64 = 48;
+    let place = fs_base.wrapping_add(MUSL_TID);
+    if read(fs_base).map(u64::from_le_bytes) == Some(fs_base) && holds(place, tid) {
+        place
+    } else {
+        0
+    }
+}
+
+/// Is the calling thread one of musl's?
+#[must_use]
+pub fn is_of_musl() -> bool {
+    thread::bases().is_ok_and(|(fs_base, _)| musl_word(thread::id(), fs_base) != 0)
 }
 
 /// Bytes of the program's, if they can be read.
