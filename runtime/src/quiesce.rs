@@ -128,44 +128,41 @@ impl Standstill {
 
     fn gather(&mut self) -> Result<()> {
         // The list that ends it is read when all have settled: a thread that still runs while it
-        // is may start another behind the reader's back.
-        while self.ask_new()? != 0 {
-            let mut idle = 0;
-            loop {
-                let open = OPEN.load(SeqCst);
-                if open == 0 {
-                    break;
-                }
-                thread::wait(OPEN.as_ptr(), open, ROUND);
-                if OPEN.load(SeqCst) != open {
-                    idle = 0;
-                    continue;
-                }
-                idle += 1;
-                look_after(idle)?;
+        // is may start another behind the reader's back. And it is a whole one: where a thread ends
+        // just when the kernel has come to it, the list ends there, too (next_tid, fs/proc/base.c;
+        // one of some thousand lists while threads come and go), and what it lacks runs on.
+        for _ in 0..PATIENCE * 1000 {
+            let count = thread::count();
+            let (fresh, listed) = self.ask_new()?;
+            if fresh != 0 {
+                settle(look_after)?;
+            } else if listed >= count {
+                return Ok(());
+            } else {
+                process::sleep(1);
             }
         }
-        Ok(())
+        fail!("cannot list the threads: they do not stop to come and go")
     }
 
-    /// Sends the signal to every thread that has not been asked yet; tells how many those were.
-    fn ask_new(&mut self) -> Result<usize> {
+    /// Sends the signal to every thread that has not been asked yet; tells how many those were, and
+    /// how many there are.
+    fn ask_new(&mut self) -> Result<(usize, usize)> {
         let what = format_args!("cannot list the threads");
         let flags = fs::O_RDONLY | fs::O_DIRECTORY;
         let folder = fs::open(c"/proc/self/task", flags, 0).or_fail(what)?;
         let mut known = Known::new();
-        let mut fresh = 0;
+        let (mut fresh, mut listed) = (0, 0);
         let mut buffer = [0; 4096];
         loop {
             let got = fs::entries(folder.number(), &mut buffer).or_fail(what)?;
             if got == 0 {
-                return Ok(fresh);
+                return Ok((fresh, listed));
             }
-            for name in fs::names(buffer.get(..got).unwrap_or(&[])) {
-                if let Some((tid, [])) = decimal(name)
-                    && tid as u32 != thread::id()
-                    && !known.has(tid as u32)
-                {
+            let names = fs::names(buffer.get(..got).unwrap_or(&[]));
+            for (tid, _) in names.filter_map(decimal) {
+                listed += 1;
+                if tid as u32 != thread::id() && !known.has(tid as u32) {
                     fresh += usize::from(self.ask(tid as u32)?);
                 }
             }
@@ -220,13 +217,7 @@ impl Standstill {
             OPEN.fetch_add(1, SeqCst);
             slot.look();
         }
-        loop {
-            let open = OPEN.load(SeqCst);
-            if open == 0 {
-                break;
-            }
-            thread::wait(OPEN.as_ptr(), open, ROUND);
-        }
+        settle(|_| Ok(()))?;
         for slot in slots().iter().filter(|s| s.is_parked()) {
             // A timer may have sent its signal since.
             let mut timers = into.timers.as_slice().iter();
@@ -310,6 +301,24 @@ impl Known {
 fn send(slot: &Slot) -> crate::sys::SysResult<()> {
     let place = core::ptr::from_ref(slot).expose_provenance();
     borrow::send(slot.tid(), slot.number(), place)
+}
+
+/// Waits until no thread is open any more; `look` is told rounds without a change.
+fn settle(mut look: impl FnMut(u64) -> Result<()>) -> Result<()> {
+    let mut idle = 0;
+    loop {
+        let open = OPEN.load(SeqCst);
+        if open == 0 {
+            return Ok(());
+        }
+        thread::wait(OPEN.as_ptr(), open, ROUND);
+        if OPEN.load(SeqCst) == open {
+            idle += 1;
+            look(idle)?;
+        } else {
+            idle = 0;
+        }
+    }
 }
 
 /// Does what is needed for threads that do not arrive.
