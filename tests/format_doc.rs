@@ -12,7 +12,7 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Attributes, Content, Descriptor, Ended, File, Guard, Job, Lock, Machine, Message, Mm,
-    Packet, Pending, PosixTimer, Program, Right, Run, Socket, SocketOption, Terminal, Thread,
+    Packet, Pending, Place, PosixTimer, Program, Right, Run, Socket, SocketOption, Terminal, Thread,
     TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
@@ -54,6 +54,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<SocketOption<'_>>("socket option", kind::SOCKET_OPTIONS, true),
         of::<Message<'_>>("message", kind::MESSAGES, true),
         of::<Right>("right", kind::RIGHTS, true),
+        of::<Place<'_>>("place", kind::PLACES, true),
         of::<Terminal<'_>>("terminal", kind::TERMINALS, true),
         of::<Ended>("ended", kind::ENDED, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
@@ -359,6 +360,7 @@ fn sections() -> Vec<Section> {
         list::<SocketOption<'_>>(kind::SOCKET_OPTIONS, &[]),
         list::<Message<'_>>(kind::MESSAGES, &[]),
         list::<Right>(kind::RIGHTS, &[]),
+        list::<Place<'_>>(kind::PLACES, &[]),
         list::<Terminal<'_>>(kind::TERMINALS, &[]),
         list::<Ended>(kind::ENDED, &[]),
         list(kind::DESCRIPTORS, &descriptors),
@@ -768,6 +770,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::SOCKET_OPTIONS => again::<SocketOption<'_>>(parts, kind, true),
             kind::MESSAGES => again::<Message<'_>>(parts, kind, true),
             kind::RIGHTS => again::<Right>(parts, kind, true),
+            kind::PLACES => again::<Place<'_>>(parts, kind, true),
             kind::TERMINALS => again::<Terminal<'_>>(parts, kind, true),
             kind::ENDED => again::<Ended>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),

@@ -13,8 +13,8 @@ use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::signals::Waiting;
 use crate::state::{
-    attributes, calls, children, files, ipc, job, machine, memory, mm, posix_timers, rseq, signals,
-    thread, timers, unsupported, vdso,
+    attributes, calls, children, files, ipc, job, machine, memory, mm, places, posix_timers, rseq,
+    signals, thread, timers, unsupported, vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -71,7 +71,8 @@ fn write(
     let machine = machine::collect(&arena)?;
     let vdso = vdso::collect(&arena, &space)?;
     let notes = mm::collect(&arena, mm::lock_future(space.flags_of_new))?;
-    let attributes = attributes::collect(&arena, dumpable)?;
+    let places = places::collect(others)?;
+    let attributes = attributes::collect(&arena, dumpable, &places)?;
     let actions = signals::actions()?;
     let program = program(&arena, sequence)?;
     let waiting = waiting(others)?;
@@ -88,6 +89,7 @@ fn write(
     out.section(kind::MACHINE, 1024, |w| w.put(&machine))?;
     out.section(kind::PROGRAM, 8192, |w| w.put(&program))?;
     out.section(kind::ATTRIBUTES, 8192, |w| w.put(&attributes))?;
+    places.write(&mut out)?;
     out.list(kind::ACTIONS, &actions)?;
     out.list(kind::PENDING, waiting.signals.as_slice())?;
     out.list(kind::POSIX_TIMERS, waiting.timers.as_slice())?;

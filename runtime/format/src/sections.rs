@@ -80,6 +80,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::Ended>(kind::ENDED, limits::THREADS)?;
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
+        self.decodes::<record::Place<'_>>(kind::PLACES, limits::THREADS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
         self.decodes::<record::Pending>(kind::PENDING, limits::PENDING)?;
         self.one(kind::PROGRAM, record::Program::check)?;
@@ -420,6 +421,14 @@ impl<'a> Sections<'a> {
                 return Err(DecodeError::Value("two first threads"));
             }
             space.check(&thread)?;
+        }
+        // The first thread's place is the process's.
+        let mut threads = self.known::<record::Thread>(kind::THREADS);
+        for place in self.known::<record::Place<'_>>(kind::PLACES) {
+            place.check()?;
+            if place.tid == program.pid || !threads.any(|thread| thread.tid == place.tid) {
+                return Err(DecodeError::Value("thread of a working directory"));
+            }
         }
         if space.has(program.resume, 1, prot::EXEC) {
             Ok(())

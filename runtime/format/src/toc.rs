@@ -65,6 +65,8 @@ pub mod kind {
     pub const MESSAGES: u32 = 36;
     /// Descriptors in messages.
     pub const RIGHTS: u32 = 37;
+    /// Working directories and creation masks of single threads.
+    pub const PLACES: u32 = 41;
     /// Terminals.
     pub const TERMINALS: u32 = 56;
     /// Children that have ended.
@@ -101,6 +103,7 @@ pub fn name(kind: u32) -> &'static str {
         kind::SOCKET_OPTIONS => "socket options",
         kind::MESSAGES => "messages",
         kind::RIGHTS => "rights",
+        kind::PLACES => "places",
         kind::TERMINALS => "terminals",
         kind::ENDED => "ended",
         _ => "unknown",
@@ -108,7 +111,7 @@ pub fn name(kind: u32) -> &'static str {
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 28] = [
+pub const ALL: [u32; 29] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -135,6 +138,7 @@ pub const ALL: [u32; 28] = [
     kind::SOCKET_OPTIONS,
     kind::MESSAGES,
     kind::RIGHTS,
+    kind::PLACES,
     kind::TERMINALS,
     kind::ENDED,
 ];

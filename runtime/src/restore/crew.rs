@@ -13,7 +13,7 @@ use crate::error::{Result, fail};
 use crate::image::input::Image;
 use crate::state::children::Born;
 use crate::state::owners::Owners;
-use crate::state::{posix_timers, signals, thread as thread_state};
+use crate::state::{places, posix_timers, signals, thread as thread_state};
 use crate::sys::namespace::CloneArgs;
 use crate::sys::{process, thread};
 use crate::util::arena::{Arena, Plain};
@@ -170,7 +170,10 @@ unsafe extern "C" fn live(task: usize) -> ! {
     let done = unsafe { thread_state::restore(&task.record) };
     // SAFETY: likewise; the thread is this one.
     unsafe { signals::rename_senders(image, &task.record) };
-    if done.is_err() || namespace::drop_rights().is_err() {
+    if done.is_err()
+        || places::restore(image, task.record.tid).is_err()
+        || namespace::drop_rights().is_err()
+    {
         super::give_up();
     }
     crew.is_ready();

@@ -4,6 +4,7 @@ use core::fmt;
 
 use ckpt_format::record::{Attributes, LIMITS};
 
+use super::places::Places;
 use super::{room, tuning};
 use crate::error::{Context, Result, fail};
 use crate::log;
@@ -66,9 +67,14 @@ impl Drop for Visible {
 
 /// Reads them. `arena` holds the working directory's name.
 #[inline(never)]
-pub fn collect<'a>(arena: &'a Arena, visible: &Visible) -> Result<Attributes<'a>> {
-    let umask = process::set_umask(0);
-    process::set_umask(umask);
+pub fn collect<'a>(arena: &'a Arena, visible: &Visible, places: &Places) -> Result<Attributes<'a>> {
+    let (umask, cwd) = if let Some(place) = places.of_process(arena.bytes(4096, 1)?)? {
+        (place.umask, place.cwd)
+    } else {
+        let umask = process::set_umask(0);
+        process::set_umask(umask);
+        (umask, working_directory(arena)?)
+    };
     let mut soft = [0; LIMITS];
     let mut hard = [0; LIMITS];
     for (n, (soft, hard)) in soft.iter_mut().zip(hard.iter_mut()).enumerate() {
@@ -95,7 +101,7 @@ pub fn collect<'a>(arena: &'a Arena, visible: &Visible) -> Result<Attributes<'a>
         barriers: tuning::barriers(),
         soft,
         hard,
-        cwd: working_directory(arena)?,
+        cwd,
     })
 }
 
@@ -111,14 +117,7 @@ fn working_directory(arena: &Arena) -> Result<&[u8]> {
 
 /// Checks all that can fail, and changes nothing.
 pub fn prepare(attributes: &Attributes<'_>) -> Result<()> {
-    let shown = Show(attributes.cwd);
-    let mut cwd = PathText::new();
-    cwd.push(attributes.cwd);
-    let flags = fs::O_PATH | fs::O_DIRECTORY;
-    let folder =
-        fs::open(cwd.as_c(), flags, 0).or_fail(format_args!("working directory {shown}"))?;
-    drop(folder);
-    fs::may_enter(cwd.as_c()).or_fail(format_args!("working directory {shown}"))?;
+    may_work_in(attributes.cwd)?;
     for (n, &wanted) in attributes.hard.iter().enumerate() {
         let (soft, hard) =
             process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
@@ -137,6 +136,24 @@ pub fn prepare(attributes: &Attributes<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Checks that a working directory is there and may be entered.
+pub fn may_work_in(path: &[u8]) -> Result<()> {
+    let what = format_args!("working directory {}", Show(path));
+    let mut cwd = PathText::new();
+    cwd.push(path);
+    let flags = fs::O_PATH | fs::O_DIRECTORY;
+    fs::open(cwd.as_c(), flags, 0).map(drop).or_fail(what)?;
+    fs::may_enter(cwd.as_c()).or_fail(what)
+}
+
+/// Makes the calling thread, and those that share with it, work there with that creation mask.
+pub fn work_in(path: &[u8], umask: u32) -> Result<()> {
+    process::set_umask(umask);
+    let mut cwd = PathText::new();
+    cwd.push(path);
+    fs::change_directory(cwd.as_c()).or_fail(format_args!("working directory {}", Show(path)))
+}
+
 /// True if the hard limit can be raised, which takes CAP_SYS_RESOURCE. Tried and taken back.
 fn may_raise(n: usize, soft: u64, hard: u64, wanted: u64) -> bool {
     process::set_limit(n, soft, wanted).is_ok() && process::set_limit(n, soft, hard).is_ok()
@@ -144,11 +161,7 @@ fn may_raise(n: usize, soft: u64, hard: u64, wanted: u64) -> bool {
 
 /// Sets what cannot get in the way of the rest of a restore.
 pub fn restore(attributes: &Attributes<'_>) -> Result<()> {
-    process::set_umask(attributes.umask);
-    let mut cwd = PathText::new();
-    cwd.push(attributes.cwd);
-    fs::change_directory(cwd.as_c())
-        .or_fail(format_args!("working directory {}", Show(attributes.cwd)))?;
+    work_in(attributes.cwd, attributes.umask)?;
     switch(SET_SUBREAPER, attributes.subreaper, "child subreaper")?;
     // Cannot be taken back; a restoring command that has it keeps it.
     if attributes.no_new_privs != 0 {

@@ -11,6 +11,7 @@ pub mod machine;
 pub mod memory;
 pub mod mm;
 pub mod owners;
+pub mod places;
 pub mod posix_timers;
 pub mod room;
 pub mod rseq;

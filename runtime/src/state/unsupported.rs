@@ -2,7 +2,7 @@
 
 use crate::error::{Result, fail};
 use crate::sys::{fs, process, thread};
-use crate::util::text::{Show, decimal};
+use crate::util::text::decimal;
 use crate::{config, quiesce};
 
 /// The seccomp mode (PR_GET_SECCOMP): 0 none, 2 filters. A filter that forbids the question kills
@@ -39,7 +39,6 @@ pub fn refuse_filter() -> Result<()> {
 pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
     const PR_GET_MDWE: u32 = 66;
     const KCMP_FILES: u32 = 2;
-    const KCMP_FS: u32 = 3;
     // Kernels before 6.3 do not have it.
     if process::control(PR_GET_MDWE, 0, 0).unwrap_or(0) != 0 {
         fail!("memory that may not be made executable (PR_SET_MDWE): not carried");
@@ -50,11 +49,8 @@ pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
     let own = thread::id();
     for tid in others.records().map(|record| record.tid) {
         // Without kcmp(2) there is no telling; threads hardly ever unshare.
-        for (kind, what) in [(KCMP_FILES, "descriptors"), (KCMP_FS, "working directory")] {
-            if thread::share(own, tid, kind) == Ok(false) {
-                let what = Show::text(what);
-                fail!("thread {tid} with {what} of its own: not carried");
-            }
+        if thread::share(own, tid, KCMP_FILES) == Ok(false) {
+            fail!("thread {tid} with descriptors of its own: not carried");
         }
     }
     Ok(())

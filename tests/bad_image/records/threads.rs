@@ -1,9 +1,10 @@
 //! Threads, and the addresses that they give to the kernel.
 
 use anyhow::Result;
-use ckpt_format::record::{Program, Thread, Vma};
+use ckpt_format::limits;
+use ckpt_format::record::{Place, Program, Thread, Vma};
 use ckpt_format::toc::kind;
-use ckpt_tests::image::list;
+use ckpt_tests::image::{encode, list};
 
 use crate::victim::Cases;
 
@@ -83,6 +84,73 @@ fn threads() -> Result<()> {
         let bad = with(&|t| change(&mut t[0]));
         cases.refused(name, &bad, &format!("impossible value: {what}"));
     }
+    cases.end()
+}
+
+#[test]
+fn places() -> Result<()> {
+    let mut cases = Cases::new("places")?;
+    let parts = cases.parts();
+    let first = parts.one::<Program<'_>>(kind::PROGRAM).pid;
+    let with = |place: Place<'_>, times: u32| {
+        // One more thread, to have one that is not the first.
+        let two = |all: &mut Vec<Thread>| {
+            all.push(all[0]);
+            all[1].tid = first + 1;
+        };
+        let parts = parts.with(kind::THREADS, |b| list(b, two));
+        let places = encode(1 << 14, |w| {
+            w.put(&times);
+            (0..times).for_each(|_| w.put(&place));
+        });
+        parts.with(kind::PLACES, |_| places).build()
+    };
+    let good = Place {
+        tid: first + 1,
+        umask: 0o22,
+        cwd: b"/",
+    };
+    let long = [b'/'; limits::PATH + 1];
+    for (name, place) in [
+        (
+            "umask",
+            Place {
+                umask: 0o1000,
+                ..good
+            },
+        ),
+        (
+            "relative",
+            Place {
+                cwd: b"tmp",
+                ..good
+            },
+        ),
+        ("none", Place { cwd: b"", ..good }),
+        (
+            "NUL",
+            Place {
+                cwd: b"/\0",
+                ..good
+            },
+        ),
+        ("long", Place { cwd: &long, ..good }),
+    ] {
+        let what = "impossible value: thread's working directory";
+        cases.refused(name, &with(place, 1), what);
+    }
+    let what = "impossible value: thread of a working directory";
+    cases.refused("first", &with(Place { tid: first, ..good }, 1), what);
+    cases.refused("nobody", &with(Place { tid: 1, ..good }, 1), what);
+    cases.refused("twice", &with(good, 2), what);
+    let count = |n: u32| {
+        parts
+            .with(kind::PLACES, |_| n.to_le_bytes().to_vec())
+            .build()
+    };
+    let what = "section places does not decode";
+    cases.refused("one that is not there", &count(1), what);
+    cases.refused("many", &count(limits::THREADS + 1), "too many places");
     cases.end()
 }
 

@@ -1,7 +1,8 @@
 //! Attributes of the process.
 
+use super::thread::is_directory;
+use crate::DecodeError;
 use crate::codec::record;
-use crate::{DecodeError, limits};
 
 /// Resource limits of the kernel (RLIM_NLIMITS of asm-generic/resource.h).
 pub const LIMITS: usize = 16;
@@ -42,9 +43,7 @@ record! {
 impl Attributes<'_> {
     /// Checks ranges.
     pub fn check(&self) -> Result<(), DecodeError> {
-        let path = self.cwd.len() <= limits::PATH
-            && !self.cwd.contains(&0)
-            && self.cwd.first() == Some(&b'/');
+        let path = is_directory(self.cwd);
         let switches = self.subreaper <= 1
             && self.no_new_privs <= 1
             && self.dumpable <= 2

@@ -29,7 +29,7 @@ pub use socket::{
     socket_state,
 };
 pub use terminal::{Terminal, terminal_flag};
-pub use thread::Thread;
+pub use thread::{Place, Thread};
 
 use crate::codec::Field;
 use crate::{DecodeError, Reader};

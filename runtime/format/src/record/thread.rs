@@ -1,8 +1,8 @@
 //! The threads.
 
 use super::TASK_END;
-use crate::DecodeError;
 use crate::codec::record;
+use crate::{DecodeError, limits};
 
 /// Bytes of the kernel's `struct robust_list_head`, the one length it takes.
 const ROBUST: u64 = 24;
@@ -50,6 +50,34 @@ record! {
         /// Which processors it may run on, as the kernel's mask.
         affinity: [u64; 16],
     }
+}
+
+record! {
+    /// Where a thread works that shares that with no other (unshare(2), CLONE_FS).
+    Place<'a> {
+        /// The thread's id.
+        tid: u32,
+        /// File mode creation mask.
+        umask: u32,
+        /// Working directory.
+        cwd: &'a [u8],
+    }
+}
+
+impl Place<'_> {
+    /// Checks ranges.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        if self.umask <= 0o777 && is_directory(self.cwd) {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("thread's working directory"))
+        }
+    }
+}
+
+/// Can that be the path of a working directory?
+pub(super) fn is_directory(path: &[u8]) -> bool {
+    path.len() <= limits::PATH && !path.contains(&0) && path.first() == Some(&b'/')
 }
 
 impl Thread {
