@@ -7,7 +7,8 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 use ckpt_tests::{
-    Dialog, Link, Sample, Scratch, Subject, checkpoint, checkpoint_by_signal, command_of, patch,
+    Dialog, Launch, Link, Sample, Scratch, Subject, checkpoint, checkpoint_by_signal, command_of,
+    patch, wait_until,
 };
 use rustix::process::Signal;
 
@@ -163,6 +164,59 @@ fn asking_who_cannot_answer_is_an_error() -> Result<()> {
     ask(&pid, 1)?;
     ask("0", 2)?;
     ask("nonsense", 2)?;
+    Ok(())
+}
+
+#[test]
+fn a_loss_is_allowed_by_its_kind_for_one_checkpoint() -> Result<()> {
+    let scratch = Scratch::new("allow")?;
+    let program = scratch.join("app");
+    patch(
+        &Sample::named("refuse/descriptors")?.build(Link::Pie)?,
+        &program,
+    )?;
+    let go = scratch.join("go").display().to_string();
+    let mut launch = Launch::new(&program, &[&go, "pipe"], scratch.path());
+    launch.env.push(("CKPT_LOG".to_owned(), "info".to_owned()));
+    let mut process = launch.start()?;
+    wait_until("\"ready\"", || {
+        process.check_alive()?;
+        Ok(scratch.text("out").contains("ready"))
+    })?;
+    let pid = process.pid().to_string();
+    let ask = |allow: &[&str], code: i32| -> Result<String> {
+        let run = command_of(&program, None)
+            .args(["--checkpoint", &pid, "-o"])
+            .arg(scratch.join("image"))
+            .args(allow)
+            .output()?;
+        let message = text(&run.stderr);
+        ensure!(
+            run.status.code() == Some(code),
+            "{allow:?}: {}: {message}",
+            run.status
+        );
+        Ok(message)
+    };
+    let refused = "ckpt: error: descriptor 7: pipe to another process: not carried\n";
+    ensure!(ask(&["--allow", "unix"], 1)? == refused, "another kind");
+    ensure!(
+        ask(&["--allow", "unix,pipe", "--allow", "tcp"], 0)?.is_empty(),
+        "allowed"
+    );
+    let told = scratch.text("err");
+    ensure!(
+        told.contains("ckpt: descriptor 7: pipe to another process: lost, as allowed\n"),
+        "{told:?}"
+    );
+    ensure!(ask(&[], 1)? == refused, "the next time");
+    let unknown = ask(&["--allow", "nonsense"], 2)?;
+    ensure!(
+        unknown
+            == "ckpt: error: --allow nonsense: no such kind of loss; there are: tcp udp unix pipe child\n",
+        "{unknown:?}"
+    );
+    process.kill()?;
     Ok(())
 }
 

@@ -116,6 +116,9 @@ impl Run {
         scratch.write("in", INPUT)?;
         let go = scratch.join("go").display().to_string();
         let mut launch = Launch::new(&program, &[&go], scratch.path());
+        if let Some(kinds) = &case.sample.allow {
+            launch.env.push(("CKPT_ALLOW".to_owned(), kinds.clone()));
+        }
         if !case.variant.is_empty() {
             launch.args.push(case.variant.clone());
         }

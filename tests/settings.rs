@@ -149,6 +149,8 @@ fn nonsense_is_told_and_not_used() -> Result<()> {
         ("CKPT_SIGNAL", ""),
         ("CKPT_LOG", "loud"),
         ("CKPT_FILES", "yes"),
+        ("CKPT_ALLOW", "tcp,nonsense"),
+        ("CKPT_ALLOW", ""),
     ] {
         let subject = Subject::start_with("nonsense", "process/umask", &[(name, value)])?;
         let told = subject.scratch.text("err");

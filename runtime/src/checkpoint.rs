@@ -21,13 +21,14 @@ use crate::trigger::Order;
 use crate::util::arena::Arena;
 use crate::util::list::List;
 use crate::util::text::PathText;
-use crate::{config, log, quiesce};
+use crate::{allow, config, log, quiesce};
 
 /// Address space for all scratch memory but the lists, which have their own.
 const ARENA: usize = 64 << 20;
 
 /// Takes a checkpoint of the calling process; tells where the image is.
 pub fn take(order: &Order) -> Result<PathText> {
+    allow::grant(order.request.as_ref().map_or(0, Request::allowed));
     config::with(|c| c.first_mask = !0);
     let frame = calls::interrupted(order.frame, &quiesce::Call::default());
     unsupported::refuse_filter()?;

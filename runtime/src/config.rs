@@ -11,6 +11,7 @@ use ckpt_format::handoff;
 mod signal;
 mod streams;
 
+use crate::allow;
 use crate::log::Level;
 use crate::sys::fs;
 use crate::util::cell::Global;
@@ -59,6 +60,8 @@ pub struct Config {
     image: Text<IMAGE>,
     /// Where the pattern begins, and where the name does.
     parts: [usize; 2],
+    /// Losses that are accepted, a bit each.
+    pub allow: u32,
     /// What is told.
     pub level: Level,
     /// Where it is told; empty for standard error.
@@ -126,6 +129,7 @@ static STORE: Global<Config> = Global::new(Config {
     signal: 0,
     image: Text::new(),
     parts: [0; 2],
+    allow: 0,
     level: Level::Error,
     log_file: Text::new(),
     start_break: 0,
@@ -285,6 +289,9 @@ impl<'a> Place<'a> {
                 self.folder = value;
                 true
             }
+            b"ALLOW" => allow::parse(value)
+                .map(|kinds| with(|c| c.allow |= kinds))
+                .is_some(),
             b"LOG" => Level::parse(value).map(|l| with(|c| c.level = l)).is_some(),
             b"LOG_FILE" if fits(LOG_FILE - 1) => {
                 with(|c| {

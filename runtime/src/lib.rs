@@ -27,6 +27,7 @@
 )]
 
 pub mod again;
+pub mod allow;
 pub mod arch;
 pub mod body;
 pub mod checkpoint;

@@ -22,7 +22,7 @@ use crate::sys::{Errno, SysResult, fs, handover, mm, process, thread};
 use crate::trigger::REQUEST_SIGNALS;
 use crate::util::own;
 use crate::util::text::{PathText, ShortText, Show, Text, decimal, hexadecimal, labelled};
-use crate::{error, log};
+use crate::{allow, config, error, log};
 
 /// Bytes shared: the head, then text.
 const LEN: usize = 8192;
@@ -146,6 +146,12 @@ impl Request {
         wanted.then_some(request)
     }
 
+    /// Losses that are accepted, a bit each.
+    #[must_use]
+    pub fn allowed(&self) -> u32 {
+        self.shared.word(3).load(Ordering::SeqCst)
+    }
+
     /// Where the image is to go; empty for where the pattern says.
     #[must_use]
     pub fn path(&self) -> PathText {
@@ -174,7 +180,7 @@ impl Drop for Request {
     }
 }
 
-/// `./app.ckpt --checkpoint PID [-o IMG] [--stop]`: asks, waits, prints the path. Never returns.
+/// `./app.ckpt --checkpoint PID [-o IMG] [--stop] [--allow KIND]…`: asks, waits, prints the path. Never returns.
 pub fn run(stack: &InitialStack) -> ! {
     let code = match arguments(stack).map(|wish| ask(&wish)) {
         Ok(Ok(path)) => {
@@ -199,14 +205,21 @@ struct Wish {
     pid: u32,
     path: PathText,
     stop: bool,
+    /// Losses that are accepted, a bit each.
+    allow: u32,
 }
 
 fn arguments(stack: &InitialStack) -> Result<Wish> {
-    let usage = || Error::new(format_args!("usage: --checkpoint PID [-o IMG] [--stop]"));
+    let usage = || {
+        Error::new(format_args!(
+            "usage: --checkpoint PID [-o IMG] [--stop] [--allow KIND]..."
+        ))
+    };
     let mut wish = Wish {
         pid: 0,
         path: PathText::new(),
         stop: false,
+        allow: config::with(|c| c.allow),
     };
     let mut n = 2;
     while let Some(argument) = stack.argument(n) {
@@ -214,6 +227,10 @@ fn arguments(stack: &InitialStack) -> Result<Wish> {
         let text = argument.to_bytes();
         match text {
             b"--stop" => wish.stop = true,
+            b"--allow" => {
+                wish.allow |= allow::argument(stack.argument(n))?;
+                n += 1;
+            }
             b"-o" | b"--output" => {
                 let Some(path) = stack.argument(n) else {
                     return Err(usage());
@@ -262,6 +279,7 @@ fn ask(wish: &Wish) -> Result<PathText> {
     fs::truncate(file.number(), LEN as u64).or_fail(format_args!("cannot make a request"))?;
     let shared = Shared::map(file.number())?;
     shared.word(1).store(u32::from(wish.stop), Ordering::SeqCst);
+    shared.word(3).store(wish.allow, Ordering::SeqCst);
     shared.set_text(wish.path.as_bytes());
     // Without it, only programs that see this process can be asked.
     let socket = handover::listen().ok();

@@ -91,6 +91,8 @@ pub struct Sample {
     pub generations: u32,
     /// `//#Unseen:` parts of `State` that a restore may change in this sample.
     pub unseen: Vec<String>,
+    /// `//#Allow:` losses that it allows, as `CKPT_ALLOW` has them.
+    pub allow: Option<String>,
     /// The numbers of its `SPOIL`s.
     pub spoils: Vec<u32>,
 }
@@ -134,6 +136,7 @@ impl Sample {
             max_image: None,
             generations: 2,
             unseen: Vec::new(),
+            allow: None,
             spoils: spoils_of(&text),
         };
         for line in text.lines() {
@@ -165,6 +168,7 @@ impl Sample {
             "MaxImage" => self.max_image = Some(value.parse()?),
             "Generations" => self.generations = value.parse()?,
             "Unseen" => self.unseen = words(),
+            "Allow" => self.allow = Some(value.to_owned()),
             _ => bail!("unknown directive"),
         }
         Ok(())

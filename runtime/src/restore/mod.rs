@@ -82,6 +82,7 @@ fn begin(stack: &InitialStack) -> Result<()> {
     let options = Options::parse(stack)?;
     config::with(|c| {
         c.keep_files = options.keep_files;
+        c.allow |= options.allow;
         c.level = options.level.unwrap_or(c.level);
     });
     if crate::sys::thread::count() > 1 {

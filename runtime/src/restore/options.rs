@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::allow;
 use crate::entry::InitialStack;
 use crate::error::{self, Error, Result, fail};
 use crate::log::Level;
@@ -18,6 +19,8 @@ pub(super) struct Options<'a> {
     pub(super) keep_files: bool,
     /// The program gets its old process and thread ids.
     pub(super) same_ids: bool,
+    /// Losses that are accepted, a bit each.
+    pub(super) allow: u32,
     /// What is told.
     pub(super) level: Option<Level>,
 }
@@ -26,7 +29,7 @@ pub(super) struct Options<'a> {
 #[cold]
 fn usage() -> Error {
     Error::new(format_args!(
-        "usage: --restore IMG [--pid same|new] [--log off|error|info|debug] [--keep-files] [--force]"
+        "usage: --restore IMG [--pid same|new] [--allow KIND]... [--keep-files] [--log off|error|info|debug] [--force]"
     ))
 }
 
@@ -37,6 +40,7 @@ impl<'a> Options<'a> {
         let mut force = false;
         let mut keep_files = false;
         let mut same_ids = false;
+        let mut allow = 0;
         let mut level = None;
         let mut n = 2;
         while let Some(argument) = stack.argument(n) {
@@ -50,6 +54,10 @@ impl<'a> Options<'a> {
                         Some(b"new") => false,
                         _ => return Err(usage()),
                     };
+                    n += 1;
+                }
+                b"--allow" => {
+                    allow |= allow::argument(stack.argument(n))?;
                     n += 1;
                 }
                 b"--log" => {
@@ -73,6 +81,7 @@ impl<'a> Options<'a> {
                 force,
                 keep_files,
                 same_ids,
+                allow,
                 level,
             }),
             None => Err(usage()),

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use super::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK};
-use crate::error::Error;
+use crate::allow;
+use crate::error::{Error, Result};
 use crate::sys::fs::{self, Stat};
 use crate::sys::socket::{self, About};
 use crate::util::text::{Show, after, before};
@@ -12,6 +13,16 @@ use crate::util::text::{Show, after, before};
 #[cold]
 pub(super) fn refused(fd: i32, kind: fmt::Arguments<'_>) -> Error {
     Error::new(format_args!("descriptor {fd}: {kind}: not carried"))
+}
+
+/// Refuses a descriptor, unless the user accepts the loss.
+#[inline(never)]
+pub(super) fn lost(kind: allow::Kind, fd: i32, what: fmt::Arguments<'_>) -> Result<()> {
+    if allow::accepts(kind, format_args!("descriptor {fd}: {what}")) {
+        Ok(())
+    } else {
+        Err(refused(fd, what))
+    }
 }
 
 /// The error of a descriptor that is not carried, whatever it is.

@@ -13,11 +13,12 @@ use ckpt_format::record::{File, Packet, fifo as told, file_kind};
 use ckpt_format::toc::kind;
 
 use super::fifo;
-use super::kinds::refused;
+use super::kinds::{lost, refused};
 use super::known::{Book, Known};
 use super::packets::{self, Copy, O_DIRECT};
 use super::remake::reopen;
 use super::{F_DUPFD_CLOEXEC, F_GETPIPE_SZ, F_SETFL, F_SETPIPE_SZ, O_ASYNC};
+use crate::allow::Kind;
 use crate::error::{Context, Result, fail};
 use crate::image::input::{Image, InImage};
 use crate::image::output::{Output, Owner};
@@ -87,7 +88,7 @@ pub(super) fn look(book: &mut Book) -> Result<()> {
             continue;
         }
         if alone && known.kind == file_kind::PIPE && !fs::is_hung_up(fd).or_fail(what)? {
-            return Err(refused(fd, format_args!("pipe to another process")));
+            lost(Kind::Pipe, fd, format_args!("pipe to another process"))?;
         }
         let len = known.pos as usize;
         if let Some(reading) = reading.filter(|_| len > 0) {

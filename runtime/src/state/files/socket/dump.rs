@@ -5,10 +5,11 @@ use ckpt_format::record::{family, file_kind, socket_state};
 use ckpt_format::toc::kind;
 
 use super::super::collect::Collector;
-use super::super::kinds::{refuse_socket, refused};
+use super::super::kinds::{lost, refuse_socket};
 use super::diag::Diag;
 use super::queue::Queues;
 use super::{Encoded, Shown, Sock, inet, options, unix};
+use crate::allow::Kind;
 use crate::error::Result;
 use crate::image::output::Output;
 use crate::sys::socket::{self, About, Name};
@@ -93,7 +94,7 @@ impl Sockets {
                     sock.set_peer(socket_state::WAITING, Some(wait.listener));
                     sock.backlog = wait.place;
                 }
-                None => return Err(self.foreign(wait)),
+                None => self.foreign(wait)?,
             }
         }
         for n in 0..self.all.as_slice().len() {
@@ -109,7 +110,7 @@ impl Sockets {
     }
 
     #[cold]
-    fn foreign(&self, wait: &Waiting) -> crate::error::Error {
+    fn foreign(&self, wait: &Waiting) -> Result<()> {
         let listener = self
             .all
             .as_slice()
@@ -117,12 +118,10 @@ impl Sockets {
             .find(|sock| sock.file == wait.listener);
         let (fd, name) = listener.map_or((-1, Name::NONE), |sock| (sock.fd, sock.local));
         let shown = Shown(&name);
-        refused(
-            fd,
-            format_args!(
-                "listening Unix socket{shown}, at which another process's connection waits"
-            ),
-        )
+        let what = format_args!(
+            "listening Unix socket{shown}, at which another process's connection waits"
+        );
+        lost(Kind::Unix, fd, what)
     }
 
     /// Writes the sections.

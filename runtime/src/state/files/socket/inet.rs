@@ -3,8 +3,9 @@
 use ckpt_format::record::{family, socket_state};
 
 use super::super::collect::Collector;
-use super::super::kinds::{refuse_socket, refused};
+use super::super::kinds::{lost, refuse_socket, refused};
 use super::{Made, Shown, Sock};
+use crate::allow::Kind;
 use crate::error::{Context, Result, fail};
 use crate::sys::address::Address;
 use crate::sys::socket::{self, About, DATAGRAM, Name, RAW, SOL_SOCKET, STREAM};
@@ -16,6 +17,7 @@ const MPTCP: u32 = 262;
 
 /// Options of SOL_SOCKET that matter here.
 const REUSEADDR: u32 = 2;
+const SO_ERROR: u32 = 4;
 
 /// True of the families that this file is about.
 pub(super) fn is(family: u32) -> bool {
@@ -96,12 +98,14 @@ fn datagrams(mut sock: Sock) -> Result<Sock> {
     let events = fs::events(sock.fd, POLLIN).unwrap_or(POLLERR);
     if events & POLLERR != 0 {
         let what = format_args!("{name} socket with an error that waits to be read");
-        return Err(refused(sock.fd, what));
+        lost(Kind::Udp, sock.fd, what)?;
+        // Looking at messages would find it instead of them.
+        let _ = socket::number(sock.fd, SOL_SOCKET, SO_ERROR);
     }
     // Only those of UDP can be looked at one by one (inet_sockraw_ops, net/ipv4/af_inet.c).
     if events & POLLIN != 0 && !may_be_read(&sock) {
         let what = format_args!("{name} socket, at which something waits to be read");
-        return Err(refused(sock.fd, what));
+        lost(Kind::Udp, sock.fd, what)?;
     }
     if sock.remote.is_some() {
         sock.state = socket_state::ADDRESSED;
@@ -146,14 +150,12 @@ pub(super) fn may_speak(collector: &Collector, sock: &Sock, from: &Name) -> bool
         .is_ok()
 }
 
-/// The error of a datagram that nobody here could send again.
+/// Refuses a datagram that nobody here could send again.
 #[cold]
-pub(super) fn refuse_message(sock: &Sock, from: &Name) -> crate::error::Error {
+pub(super) fn lose_message(sock: &Sock, from: &Name) -> Result<()> {
     let (name, from) = (kind_name(sock), Shown(from));
-    refused(
-        sock.fd,
-        format_args!("{name} socket with a message from{from}, which waits to be read"),
-    )
+    let what = format_args!("{name} socket with a message from{from}, which waits to be read");
+    lost(Kind::Udp, sock.fd, what)
 }
 
 /// Binds a new socket to the address of `sock`, whose descriptor is `number` for messages.

@@ -12,8 +12,9 @@ use ckpt_format::record::{Message, Right, family, message_flag};
 use ckpt_format::toc::kind;
 
 use super::super::collect::Collector;
-use super::super::kinds::refused;
+use super::super::kinds::{lost, refused};
 use super::{Encoded, Shown, Sock, inet, unix};
+use crate::allow::Kind;
 use crate::error::{Context, Result};
 use crate::image::output::{Output, Owner};
 use crate::sys::fs;
@@ -192,7 +193,7 @@ impl Queues {
         let datagram = piece.sock.kind == DATAGRAM;
         let from = if datagram { piece.from } else { Name::NONE };
         if inet::is(piece.sock.family) && !inet::may_speak(collector, piece.sock, &from) {
-            return Err(inet::refuse_message(piece.sock, &from));
+            return inet::lose_message(piece.sock, &from);
         }
         let mut flags = piece.flags;
         match piece.sender {
@@ -200,10 +201,8 @@ impl Queues {
             Some(pid) if pid == process::id() => flags |= message_flag::CREDENTIALS,
             // Nobody could say so again. It matters if the program wants to know.
             Some(pid) if piece.asked => {
-                return Err(refused(
-                    fd,
-                    format_args!("message of process {pid}, which waits to be read"),
-                ));
+                let what = format_args!("message of process {pid}, which waits to be read");
+                lost(Kind::Unix, fd, what)?;
             }
             Some(_) => {}
         }

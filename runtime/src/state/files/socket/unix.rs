@@ -2,12 +2,13 @@
 
 use ckpt_format::record::{socket_flag, socket_state};
 
-use super::super::kinds::refused;
+use super::super::kinds::{lost, refused};
 use super::super::{S_IFMT, S_IFSOCK};
 use super::diag::Diag;
 use super::dump::Waiting;
 use super::{Shown, Sock};
-use crate::error::{Error, Result};
+use crate::allow::Kind;
+use crate::error::Result;
 use crate::sys::socket::{self, About, DATAGRAM, Name, SOL_SOCKET};
 use crate::sys::{fs, process};
 use crate::util::list::List;
@@ -113,7 +114,10 @@ pub(super) fn join(sock: &Sock, all: &[Sock]) -> Result<Sock> {
         }
         // A service that takes datagrams, such as the system's log.
         None if datagrams && sock.remote.is_some() => sock.state = socket_state::ADDRESSED,
-        _ => return Err(foreign(&sock)),
+        _ => {
+            foreign(&sock)?;
+            sock.state = socket_state::CLOSED;
+        }
     }
     Ok(sock)
 }
@@ -132,7 +136,7 @@ fn sent_nothing(sock: &Sock) -> Result<()> {
 }
 
 #[cold]
-fn foreign(sock: &Sock) -> Error {
+fn foreign(sock: &Sock) -> Result<()> {
     const SO_PEERCRED: u32 = 17;
     let shown = Shown(&sock.remote);
     let mut credentials = [0; 12];
@@ -142,10 +146,9 @@ fn foreign(sock: &Sock) -> Error {
         .map_or(0, |pid| u32::from_le_bytes(*pid));
     // Of a pair, both ends have the credentials of the process that made it.
     if got.is_ok() && pid != 0 && pid != process::id() {
-        return refused(sock.fd, format_args!("Unix socket to process {pid}{shown}"));
+        let what = format_args!("Unix socket to process {pid}{shown}");
+        return lost(Kind::Unix, sock.fd, what);
     }
-    refused(
-        sock.fd,
-        format_args!("Unix socket to another process{shown}"),
-    )
+    let what = format_args!("Unix socket to another process{shown}");
+    lost(Kind::Unix, sock.fd, what)
 }
