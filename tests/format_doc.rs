@@ -12,8 +12,8 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Attributes, Content, Descriptor, Ended, File, Guard, Job, Lock, Machine, Message, Mm,
-    Packet, Pending, Place, PosixTimer, Program, Right, Run, Socket, SocketOption, Terminal, Thread,
-    TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
+    Packet, Pending, Place, PosixTimer, Program, Right, Run, Segment, Socket, SocketOption,
+    Terminal, Thread, TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -48,6 +48,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Packet>("packet", kind::PACKETS, true),
         of::<Watch>("watch", kind::WATCHES, true),
         of::<Job>("job", kind::JOB, false),
+        of::<Segment>("segment", kind::SEGMENTS, true),
         of::<PosixTimer>("posix timer", kind::POSIX_TIMERS, true),
         of::<TimerFd>("timerfd", kind::TIMERFDS, true),
         of::<Socket<'_>>("socket", kind::SOCKETS, true),
@@ -354,6 +355,7 @@ fn sections() -> Vec<Section> {
         list::<Packet>(kind::PACKETS, &[]),
         list::<Watch>(kind::WATCHES, &[]),
         one(kind::JOB, &job()),
+        list::<Segment>(kind::SEGMENTS, &[]),
         list::<PosixTimer>(kind::POSIX_TIMERS, &[]),
         list::<TimerFd>(kind::TIMERFDS, &[]),
         list::<Socket<'_>>(kind::SOCKETS, &[]),
@@ -764,6 +766,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::PACKETS => again::<Packet>(parts, kind, true),
             kind::WATCHES => again::<Watch>(parts, kind, true),
             kind::JOB => again::<Job>(parts, kind, false),
+            kind::SEGMENTS => again::<Segment>(parts, kind, true),
             kind::POSIX_TIMERS => again::<PosixTimer>(parts, kind, true),
             kind::TIMERFDS => again::<TimerFd>(parts, kind, true),
             kind::SOCKETS => again::<Socket<'_>>(parts, kind, true),

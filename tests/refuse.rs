@@ -191,7 +191,10 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "refuse/ipc",
         "shm",
-        &["mapping ", ": system v shared memory /sysv00000000"],
+        &[
+            "system v shared memory ",
+            ", part of which is not mapped: not carried",
+        ],
     ),
     (
         "refuse/ipc",

@@ -203,3 +203,31 @@ fn a_file_that_somebody_locked_is_named() -> Result<()> {
     subject.process = first;
     subject.judge()
 }
+
+#[test]
+fn shared_memory_that_is_gone_is_made_again() -> Result<()> {
+    let (mut subject, image) = stopped("segment", "ipc/sysv_shm")?;
+    let key = 0x4300_0000 | subject.process.pid();
+    let gone = command_of("ipcrm".as_ref(), None)
+        .args(["-M", &key.to_string()])
+        .status()?;
+    ensure!(gone.success(), "ipcrm: {gone}");
+    // The second time, another one has its key, of which nobody makes use.
+    for _ in 0..2 {
+        subject.restore(&image)?;
+        subject.process.kill()?;
+    }
+    subject.restore(&image)?;
+    let mut other = subject.launch.restore(&image);
+    other.streams.output = "other.out".to_owned();
+    other.streams.error = "other.err".to_owned();
+    let mut second = other.start()?;
+    let status = second.wait()?;
+    let complaint = second.complaint();
+    ensure!(
+        status.code() == Some(125)
+            && complaint.contains(" is gone, and another is in use with its key 0x43"),
+        "{status}; {complaint}"
+    );
+    subject.judge()
+}

@@ -67,6 +67,7 @@ fn write(
     let arena = Arena::new(ARENA)?;
     let files = files::collect()?;
     let space = memory::collect(&files)?;
+    let segments = ipc::shm::collect(&space)?;
     let thread = thread::collect(frame);
     let _pause = rseq::Pause::begin(thread::rseq_of(&thread));
     let machine = machine::collect(&arena)?;
@@ -85,6 +86,7 @@ fn write(
     out.end_pages()?;
     out.list(kind::GUARDS, guards.as_slice())?;
     out.section(kind::VMAS, space.bound(), |w| space.encode(w))?;
+    out.list(kind::SEGMENTS, segments.as_slice())?;
     out.section(kind::VDSO, vdso.bytes.len() + 64, |w| w.put(&vdso))?;
     out.section(kind::MM, notes.auxv.len() + 128, |w| w.put(&notes))?;
     out.section(kind::MACHINE, 1024, |w| w.put(&machine))?;

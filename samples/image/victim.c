@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -68,6 +69,9 @@ int main(int argc, char **argv) {
         uint64_t *object = map_anywhere(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
         fill(object, 2 * PAGE, 2);
     }
+    int segment = shmget(IPC_PRIVATE, 2 * PAGE, 0600);
+    fill(shmat(segment, NULL, 0), PAGE, 3);
+    expect(shmctl(segment, IPC_RMID, NULL) == 0, "segment");
     unsigned char *guarded = map_private(4 * PAGE);
     guarded[0] = 1;
     madvise(guarded + PAGE, PAGE, 102);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ckpt_format::limits;
-use ckpt_format::record::{Content, File, Guard, Run, Vdso, Vma, vma_flag, vma_kind};
+use ckpt_format::record::{Content, File, Guard, Run, Segment, Vdso, Vma, vma_flag, vma_kind};
 use ckpt_format::toc::kind;
 use ckpt_tests::image::{Parts, list};
 
@@ -273,5 +273,24 @@ fn contents_and_guards() -> Result<()> {
     let shared = all[of_kind(&parts, vma_kind::SHARED_ANON)];
     let bad = guards(&|g| (g[0].start, g[0].end) = (shared.start, shared.start + 4096));
     cases.refused("in shared memory", &bad, what);
+    cases.end()
+}
+
+#[test]
+fn segments() -> Result<()> {
+    let mut cases = Cases::new("segments")?;
+    let parts = cases.parts();
+    let with = |change: &dyn Fn(&mut Vec<Segment>)| {
+        parts.with(kind::SEGMENTS, |b| list(b, change)).build()
+    };
+    let what = "impossible value: System V shared memory";
+    let one = |change: &dyn Fn(&mut Segment)| with(&|all| change(&mut all[0]));
+    cases.refused("object", &one(&|s| s.object = 1 << 20), what);
+    cases.refused("twice", &with(&|all| all.push(all[0])), what);
+    cases.refused("id", &one(&|s| s.id = 1 << 31), what);
+    cases.refused("mode", &one(&|s| s.mode = 0o4000), what);
+    cases.refused("no bytes", &one(&|s| s.size = 0), what);
+    cases.refused("too many bytes", &one(&|s| s.size = u64::MAX), what);
+    cases.refused("too few bytes", &one(&|s| s.size = 4096), what);
     cases.end()
 }

@@ -75,6 +75,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::Message<'_>>(kind::MESSAGES, limits::MESSAGES)?;
         self.decodes::<record::Right>(kind::RIGHTS, limits::DESCRIPTORS)?;
         self.decodes::<record::TimerFd>(kind::TIMERFDS, limits::DESCRIPTORS)?;
+        self.decodes::<record::Segment>(kind::SEGMENTS, limits::VMAS)?;
         self.decodes::<record::PosixTimer>(kind::POSIX_TIMERS, limits::POSIX_TIMERS)?;
         self.decodes::<record::Terminal<'_>>(kind::TERMINALS, limits::DESCRIPTORS)?;
         self.decodes::<record::Ended>(kind::ENDED, limits::THREADS)?;
@@ -91,6 +92,7 @@ impl<'a> Sections<'a> {
         self.one(kind::TIMERS, record::Timers::check)?;
         self.one(kind::JOB, record::Job::check)?;
         let objects = self.mappings()?;
+        self.segments(objects)?;
         let of_memory = self.runs()?;
         self.guards()?;
         let files = self.files()?;
@@ -189,6 +191,24 @@ impl<'a> Sections<'a> {
             }
         }
         Ok(objects)
+    }
+
+    /// Segments come in the order of their shared objects, whose views lie within them.
+    fn segments(&self, objects: u32) -> Checked {
+        let mut floor = 0;
+        for segment in self.known::<record::Segment>(kind::SEGMENTS) {
+            segment.check(floor)?;
+            floor = segment.object.saturating_add(1);
+            let shared = record::vma_kind::SHARED_ANON;
+            let mut views = self
+                .vmas()
+                .filter(|vma| vma.kind == shared && vma.object == segment.object);
+            let ends = |vma: record::Vma<'_>| vma.offset.saturating_add(vma.len());
+            if segment.object >= objects || views.any(|vma| ends(vma) > segment.room()) {
+                return Err(DecodeError::Value("System V shared memory"));
+            }
+        }
+        Ok(())
     }
 
     /// Tells how many bytes of pages belong to mappings.

@@ -51,6 +51,8 @@ pub mod kind {
     pub const PACKETS: u32 = 18;
     /// POSIX timers.
     pub const POSIX_TIMERS: u32 = 19;
+    /// System V shared memory.
+    pub const SEGMENTS: u32 = 20;
     /// What epoll instances watch.
     pub const WATCHES: u32 = 23;
     /// Process group, session and terminal.
@@ -96,6 +98,7 @@ pub fn name(kind: u32) -> &'static str {
         kind::LOCKS => "locks",
         kind::PACKETS => "packets",
         kind::POSIX_TIMERS => "posix timers",
+        kind::SEGMENTS => "segments",
         kind::WATCHES => "watches",
         kind::JOB => "job",
         kind::TIMERFDS => "timerfds",
@@ -111,7 +114,7 @@ pub fn name(kind: u32) -> &'static str {
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 29] = [
+pub const ALL: [u32; 30] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -131,6 +134,7 @@ pub const ALL: [u32; 29] = [
     kind::LOCKS,
     kind::PACKETS,
     kind::POSIX_TIMERS,
+    kind::SEGMENTS,
     kind::WATCHES,
     kind::JOB,
     kind::TIMERFDS,

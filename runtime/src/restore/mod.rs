@@ -38,7 +38,8 @@ use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::state::memory::{place, stage};
 use crate::state::{
-    attributes, children, files, machine, mm, places, posix_timers, signals, thread, timers, vdso,
+    attributes, children, files, ipc, machine, mm, places, posix_timers, signals, thread, timers,
+    vdso,
 };
 use crate::sys::fs::Fd;
 use crate::sys::{fs, process, signal};
@@ -225,5 +226,6 @@ fn check(arena: &Arena, image: &Image<'_>, records: &Records<'_>, force: bool) -
     machine::check(&records.machine, &machine::collect(arena)?)?;
     posix_timers::check(image)?;
     places::prepare(image)?;
+    ipc::shm::check(image)?;
     attributes::prepare(&records.attributes)
 }

@@ -1,4 +1,4 @@
-//! System V semaphores.
+//! System V semaphores and shared memory.
 #![expect(unsafe_code, reason = "system calls")]
 
 use super::{SysResult, call};
@@ -60,4 +60,83 @@ pub fn semaphore_value(set: u32, number: u16) -> SysResult<u32> {
 pub fn operate(set: u32, operations: &[Operation]) -> SysResult<()> {
     // SAFETY: the kernel reads the operations.
     unsafe { call!(__NR_semop, set, operations.as_ptr(), operations.len()) }.map(drop)
+}
+
+/// Attach for reading only.
+pub const SHM_RDONLY: u32 = 0o10000;
+/// Attach over what is there.
+pub const SHM_REMAP: u32 = 0o40000;
+const IPC_RMID: u32 = 0;
+const IPC_STAT: u32 = 2;
+const SHM_LOCK: u32 = 11;
+
+/// What shmctl(2) tells of a segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// Key.
+    pub key: u32,
+    /// Permissions and state.
+    pub mode: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Process that made it.
+    pub maker: u32,
+    /// How often it is attached.
+    pub attached: u64,
+}
+
+/// Status of the segment with this identifier.
+pub fn segment(id: u32) -> SysResult<Status> {
+    // struct shmid64_ds: permissions in 48 bytes, size, three times, two processes, the number of
+    // attachments, two words.
+    let mut words = [0u64; 14];
+    // SAFETY: the kernel writes `words`.
+    unsafe { call!(__NR_shmctl, id, IPC_STAT, words.as_mut_ptr()) }?;
+    let [key, _, mode, _, _, _, size, _, _, _, makers, attached, _, _] = words;
+    Ok(Status {
+        key: key as u32,
+        // Behind the creator's group.
+        mode: (mode >> 32) as u32 & 0o7777,
+        size,
+        maker: makers as u32,
+        attached,
+    })
+}
+
+/// shmget(2).
+pub fn find_segment(key: u32, size: usize, flags: u32) -> SysResult<u32> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_shmget, key, size, flags) }.map(|id| id as u32)
+}
+
+/// shmat(2); tells where.
+///
+/// # Safety
+///
+/// With [`SHM_REMAP`], what is at the address is the caller's to lose.
+pub unsafe fn attach(id: u32, at: usize, flags: u32) -> SysResult<usize> {
+    // SAFETY: the caller's promise.
+    unsafe { call!(__NR_shmat, id, at, flags) }
+}
+
+/// shmdt(2).
+///
+/// # Safety
+///
+/// A segment is attached there, and nobody uses it any more.
+pub unsafe fn detach(at: usize) -> SysResult<()> {
+    // SAFETY: the caller's promise.
+    unsafe { call!(__NR_shmdt, at) }.map(drop)
+}
+
+/// Has a segment removed when nobody has it attached any more.
+pub fn remove_segment(id: u32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_shmctl, id, IPC_RMID, 0) }.map(drop)
+}
+
+/// Locks a segment in memory.
+pub fn lock_segment(id: u32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_shmctl, id, SHM_LOCK, 0) }.map(drop)
 }

@@ -9,6 +9,7 @@ mod job;
 mod machine;
 mod memory;
 mod posix_timer;
+mod segment;
 mod signal;
 mod socket;
 mod terminal;
@@ -23,6 +24,7 @@ pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
 pub use posix_timer::{PosixTimer, notify, timer_flag};
+pub use segment::Segment;
 pub use signal::{Action, Pending, SIGNALS, Timers};
 pub use socket::{
     ADDRESS, Message, NO_PEER, Right, Socket, SocketOption, family, message_flag, socket_flag,

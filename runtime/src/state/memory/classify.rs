@@ -32,12 +32,13 @@ pub fn all(space: &mut Space, files: &Files) -> Result<()> {
     Ok(())
 }
 
-/// Number of the shared object: that of an earlier view of it, or a new one.
+/// Number of the shared object: that of an earlier view of it, or a new one. Segments and memory
+/// without a name are on one device, and may have the same number there.
 fn object(space: &Space, n: usize, area: &Area) -> u32 {
     let earlier = space.areas.as_slice().get(..n).unwrap_or(&[]);
     let shared = || earlier.iter().filter(|a| a.kind == vma_kind::SHARED_ANON);
     shared()
-        .find(|a| (a.dev, a.ino) == (area.dev, area.ino))
+        .find(|a| (a.dev, a.ino, a.segment) == (area.dev, area.ino, area.segment))
         .map(|a| a.object)
         .or_else(|| shared().map(|a| a.object + 1).max())
         .unwrap_or(0)
@@ -125,9 +126,15 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
     let Some(stat) = stat else {
         // No name any more, or another file has it.
         if area.shared {
+            if name.starts_with(b"/SYSV") {
+                area.kind = vma_kind::SHARED_ANON;
+                area.source = Source::Object;
+                area.segment = true;
+                area.name.1 = 0;
+                return Ok(area);
+            }
             for (prefix, what) in [
-                (&b"/SYSV"[..], "System V shared memory"),
-                (b"/[aio]", "asynchronous I/O context"),
+                (&b"/[aio]"[..], "asynchronous I/O context"),
                 (b"/secretmem", "secret memory"),
             ] {
                 if name.starts_with(prefix) {

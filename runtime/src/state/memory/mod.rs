@@ -72,13 +72,15 @@ pub struct Area {
     pub source: Source,
     /// Number of the shared object.
     pub object: u32,
+    /// The object is System V shared memory, and `ino` its identifier.
+    pub segment: bool,
     /// The file's size.
     pub size: u64,
     /// The file's time of modification, nanoseconds.
     pub mtime: i64,
 }
 
-// SAFETY: integers, a bool and an enumeration whose first value is zero.
+// SAFETY: integers, bools and an enumeration whose first value is zero.
 #[expect(unsafe_code, reason = "vouches for zeroes")]
 unsafe impl Plain for Area {}
 

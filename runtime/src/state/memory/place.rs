@@ -7,6 +7,7 @@ use ckpt_format::record::{TASK_END, Vma, vma_flag as flag, vma_kind};
 use super::stage::{self, Place, Staged};
 use crate::error::{Context, Result};
 use crate::image::input::Image;
+use crate::state::ipc::shm;
 use crate::sys::mm;
 use crate::util::arena::Arena;
 
@@ -72,11 +73,13 @@ fn insert(list: &mut [u64], used: &mut usize, start: u64, end: u64) {
 /// [`clear`] was called; no address of the image is in use.
 #[inline(never)]
 pub unsafe fn all(image: &Image<'_>, staged: &Staged<'_>) -> Result<()> {
+    // SAFETY: staged for it.
+    unsafe { shm::restore(image, staged.objects)? };
     for (vma, &at) in image.vmas().zip(staged.at.iter()) {
         let (start, len) = (vma.start as usize, vma.len() as usize);
         if vma.kind == vma_kind::SHARED_ANON {
             // SAFETY: the caller's promise.
-            unsafe { view(&vma, staged)? };
+            unsafe { view(image, &vma, staged)? };
         } else if at != vma.start {
             // SAFETY: staged memory of ours to an address that is free.
             unsafe { mm::move_to(at as usize, len, len, start) }
@@ -97,14 +100,14 @@ pub unsafe fn all(image: &Image<'_>, staged: &Staged<'_>) -> Result<()> {
 /// # Safety
 ///
 /// As for [`all`].
-unsafe fn view(vma: &Vma<'_>, staged: &Staged<'_>) -> Result<()> {
+unsafe fn view(image: &Image<'_>, vma: &Vma<'_>, staged: &Staged<'_>) -> Result<()> {
     let (start, len) = (vma.start as usize, vma.len() as usize);
     let object = staged
         .objects
         .get(vma.object as usize * 2)
         .copied()
         .unwrap_or(0);
-    let from = (object + vma.offset) as usize;
+    let from = (object + shm::shift(image, vma) + vma.offset) as usize;
     // SAFETY: a second view of the object, at an address that is free.
     unsafe { mm::move_to(from, 0, len, start) }
         .or_fail(format_args!("cannot share {}", Place(vma)))?;

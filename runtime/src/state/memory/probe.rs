@@ -142,6 +142,7 @@ fn area(start: usize, end: usize) -> Result<Area> {
             Source::Nothing
         },
         object: 0,
+        segment: false,
         size: 0,
         mtime: 0,
     })

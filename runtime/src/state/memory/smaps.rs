@@ -184,6 +184,7 @@ fn head(line: &[u8]) -> Option<(Area, &[u8])> {
         kind: 0,
         source: Source::Nothing,
         object: 0,
+        segment: false,
         size: 0,
         mtime: 0,
     };

@@ -10,6 +10,7 @@ use super::{PAGE, hole};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::state::files::{Opened, will_be_back};
+use crate::state::ipc::shm;
 use crate::state::owners::Owners;
 use crate::sys::fs::{self, Fd};
 use crate::sys::{Errno, mm};
@@ -355,8 +356,11 @@ fn shared_objects(image: &Image<'_>, objects: &mut [u64], owners: &mut Owners<'_
         if end > ckpt_format::record::TASK_END {
             fail!("{}: impossible value: shared object's size", image.path);
         }
+        // A segment of System V shared memory takes the object's place in the end.
+        let room =
+            shm::of_object(image, index as u32).map_or(end, |segment| segment.room() * shm::ROOMS);
         let noreserve = views().any(|v| v.flags & flag::NORESERVE != 0);
-        let at = hole::reserve(image, end as usize)?;
+        let at = hole::reserve(image, room as usize)?;
         let flags = mm::SHARED | mm::ANON | mm::FIXED | if noreserve { mm::NORESERVE } else { 0 };
         // SAFETY: just reserved for this.
         unsafe { mm::map(at, end as usize, mm::RW, flags, None) }
@@ -385,7 +389,7 @@ fn shared_objects(image: &Image<'_>, objects: &mut [u64], owners: &mut Owners<'_
         }
         if let [place, length] = object {
             *place = at as u64;
-            *length = end;
+            *length = room;
         }
     }
     Ok(())
