@@ -12,7 +12,7 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Attributes, Content, Descriptor, Ended, File, Guard, Job, Lock, Machine, Message, Mm,
-    Packet, Pending, Place, PosixTimer, Program, Right, Run, Segment, Socket, SocketOption,
+    Notice, Packet, Pending, Place, PosixTimer, Program, Right, Run, Segment, Socket, SocketOption,
     Terminal, Thread, TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
@@ -51,6 +51,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Segment>("segment", kind::SEGMENTS, true),
         of::<PosixTimer>("posix timer", kind::POSIX_TIMERS, true),
         of::<TimerFd>("timerfd", kind::TIMERFDS, true),
+        of::<Notice<'_>>("notice", kind::NOTICES, true),
         of::<Socket<'_>>("socket", kind::SOCKETS, true),
         of::<SocketOption<'_>>("socket option", kind::SOCKET_OPTIONS, true),
         of::<Message<'_>>("message", kind::MESSAGES, true),
@@ -358,6 +359,7 @@ fn sections() -> Vec<Section> {
         list::<Segment>(kind::SEGMENTS, &[]),
         list::<PosixTimer>(kind::POSIX_TIMERS, &[]),
         list::<TimerFd>(kind::TIMERFDS, &[]),
+        list::<Notice<'_>>(kind::NOTICES, &[]),
         list::<Socket<'_>>(kind::SOCKETS, &[]),
         list::<SocketOption<'_>>(kind::SOCKET_OPTIONS, &[]),
         list::<Message<'_>>(kind::MESSAGES, &[]),
@@ -769,6 +771,7 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::SEGMENTS => again::<Segment>(parts, kind, true),
             kind::POSIX_TIMERS => again::<PosixTimer>(parts, kind, true),
             kind::TIMERFDS => again::<TimerFd>(parts, kind, true),
+            kind::NOTICES => again::<Notice<'_>>(parts, kind, true),
             kind::SOCKETS => again::<Socket<'_>>(parts, kind, true),
             kind::SOCKET_OPTIONS => again::<SocketOption<'_>>(parts, kind, true),
             kind::MESSAGES => again::<Message<'_>>(parts, kind, true),

@@ -97,8 +97,24 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
-        "inotify",
-        &["descriptor 7: ", "inotify"],
+        "inotify_unread",
+        &["descriptor 7: inotify with unread events: not carried"],
+    ),
+    (
+        "refuse/descriptors",
+        "inotify_hidden",
+        &[
+            "descriptor 7: inotify watch 1, whose path was not found (inode ",
+            "): not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
+        "inotify_unlinked",
+        &[
+            "descriptor 7: inotify watch 1, whose path was not found (inode ",
+            "): not carried",
+        ],
     ),
     (
         "refuse/descriptors",

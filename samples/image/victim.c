@@ -6,6 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/shm.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -34,6 +35,9 @@ int main(int argc, char **argv) {
         expect(epoll_ctl(epoll, EPOLL_CTL_ADD, counters[i], &event) == 0, "epoll");
     int copy = dup(file);
     expect(copy > file, "dup");
+    int notes = inotify_init();
+    expect(inotify_add_watch(notes, "large", IN_DELETE_SELF) == 1, "inotify");
+    expect(inotify_add_watch(notes, "/", IN_DELETE_SELF) == 2, "inotify");
     int clock = timerfd_create(CLOCK_MONOTONIC, 0);
     struct itimerspec later = {.it_value = {1000, 0}, .it_interval = {7, 0}};
     expect(timerfd_settime(clock, 0, &later, NULL) == 0, "timerfd");

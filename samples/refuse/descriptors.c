@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -148,8 +148,20 @@ static int make(const char *kind) {
         expect(ioctl(fd, 0x40085400 /* TFD_IOC_SET_TICKS */, &one) == 0, "ticks");
         return fd;
     }
-    if (strcmp(kind, "inotify") == 0)
-        return inotify_init1(0);
+    if (strncmp(kind, "inotify", 7) == 0) {
+        int fd = inotify_init1(0);
+        expect(mkdir("deep", 0700) == 0 && mkdir("deep/er", 0700) == 0, "mkdir");
+        if (strcmp(kind, "inotify_unlinked") == 0) {
+            close(open("deep/file", O_WRONLY | O_CREAT, 0600));
+            open("deep/file", O_RDONLY);
+            expect(inotify_add_watch(fd, "deep/file", IN_MODIFY) == 1 && unlink("deep/file") == 0, "watch");
+            return fd;
+        }
+        int hidden = strcmp(kind, "inotify_hidden") == 0;
+        expect(inotify_add_watch(fd, "deep/er", hidden ? IN_ALL_EVENTS : IN_CREATE) == 1, "watch");
+        expect(hidden || mkdir("deep/er/new", 0700) == 0, "mkdir");
+        return fd;
+    }
     if (strcmp(kind, "pidfd") == 0)
         return (int)syscall(434 /* pidfd_open */, getppid(), 0);
     if (strcmp(kind, "pidfd_ended") == 0) {

@@ -18,7 +18,7 @@ pub const POSIX_TIMERS: u32 = 1 << 20;
 /// Packets in all pipes together: a plain user's pipes have room for 16,384
 /// (`fs.pipe-user-pages-soft`).
 pub const PACKETS: u32 = 1 << 20;
-/// What all epoll instances watch together: `fs.epoll.max_user_watches` lets a user of a host with
+/// What all epoll instances, or all inotify instances, watch together: `fs.epoll.max_user_watches` lets a user of a host with
 /// 4 GiB of memory have as many.
 pub const WATCHES: u32 = 1 << 20;
 /// Bytes in a path: the kernel's `PATH_MAX`.

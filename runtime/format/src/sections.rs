@@ -70,6 +70,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::File<'_>>(kind::FILES, limits::DESCRIPTORS)?;
         self.decodes::<record::Descriptor>(kind::DESCRIPTORS, limits::DESCRIPTORS)?;
         self.decodes::<record::Lock>(kind::LOCKS, limits::LOCKS)?;
+        self.decodes::<record::Notice<'_>>(kind::NOTICES, limits::WATCHES)?;
         self.decodes::<record::Socket<'_>>(kind::SOCKETS, limits::DESCRIPTORS)?;
         self.decodes::<record::SocketOption<'_>>(kind::SOCKET_OPTIONS, limits::OPTIONS)?;
         self.decodes::<record::Message<'_>>(kind::MESSAGES, limits::MESSAGES)?;
@@ -101,6 +102,7 @@ impl<'a> Sections<'a> {
         }
         self.packets()?;
         self.watches(files)?;
+        self.notices()?;
         self.sockets(files)?;
         self.timers()?;
         self.terminals()?;
@@ -332,6 +334,27 @@ impl<'a> Sections<'a> {
             if instance.is_none_or(|(_, file)| file.kind != record::file_kind::EPOLL) {
                 return Err(DecodeError::Value("watch of an epoll instance"));
             }
+        }
+        Ok(())
+    }
+
+    /// What inotify instances watch comes in the order of the instances, then of the numbers.
+    fn notices(&self) -> Checked {
+        let mut files = (0..).zip(self.known::<record::File<'_>>(kind::FILES));
+        let mut instance = files.next();
+        let mut last = (0, 0);
+        for notice in self.known::<record::Notice<'_>>(kind::NOTICES) {
+            notice.check()?;
+            while instance.is_some_and(|(number, _)| number < notice.file) {
+                instance = files.next();
+            }
+            let is_one = |(number, file): (u32, record::File<'_>)| {
+                number == notice.file && file.kind == record::file_kind::INOTIFY
+            };
+            if (notice.file, notice.wd) <= last || !instance.is_some_and(is_one) {
+                return Err(DecodeError::Value("watch of an inotify instance"));
+            }
+            last = (notice.file, notice.wd);
         }
         Ok(())
     }

@@ -69,6 +69,8 @@ pub mod kind {
     pub const RIGHTS: u32 = 37;
     /// Working directories and creation masks of single threads.
     pub const PLACES: u32 = 41;
+    /// What inotify instances watch.
+    pub const NOTICES: u32 = 47;
     /// Terminals.
     pub const TERMINALS: u32 = 56;
     /// Children that have ended.
@@ -107,6 +109,7 @@ pub fn name(kind: u32) -> &'static str {
         kind::MESSAGES => "messages",
         kind::RIGHTS => "rights",
         kind::PLACES => "places",
+        kind::NOTICES => "notices",
         kind::TERMINALS => "terminals",
         kind::ENDED => "ended",
         _ => "unknown",
@@ -114,7 +117,7 @@ pub fn name(kind: u32) -> &'static str {
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 30] = [
+pub const ALL: [u32; 31] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -143,6 +146,7 @@ pub const ALL: [u32; 30] = [
     kind::MESSAGES,
     kind::RIGHTS,
     kind::PLACES,
+    kind::NOTICES,
     kind::TERMINALS,
     kind::ENDED,
 ];

@@ -374,6 +374,25 @@ pub fn epoll_take(epoll: i32, events: &mut [Event]) -> SysResult<usize> {
     unsafe { call!(__NR_epoll_wait, epoll, events.as_mut_ptr(), len, 0) }
 }
 
+/// inotify_init1(2), close-on-exec.
+pub fn inotify() -> SysResult<Fd> {
+    // SAFETY: no memory.
+    let fd = unsafe { call!(__NR_inotify_init1, O_CLOEXEC) }?;
+    Ok(Fd(fd as i32))
+}
+
+/// inotify_add_watch(2): tells the number.
+pub fn inotify_watch(fd: i32, path: &CStr, mask: u32) -> SysResult<u32> {
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_inotify_add_watch, fd, path.as_ptr(), mask) }.map(|wd| wd as u32)
+}
+
+/// inotify_rm_watch(2).
+pub fn inotify_forget(fd: i32, wd: u32) -> SysResult<()> {
+    // SAFETY: no memory.
+    unsafe { call!(__NR_inotify_rm_watch, fd, wd) }.map(drop)
+}
+
 /// Does waiting for an epoll instance poll the network (EPIOCSPARAMS, kernel 6.9)?
 #[must_use]
 pub fn epoll_busy_polling(epoll: i32) -> bool {
@@ -425,16 +444,27 @@ pub fn change_directory_to(fd: i32) -> SysResult<()> {
 
 /// The names in what [`entries`] filled in.
 pub fn names(filled: &[u8]) -> impl Iterator<Item = &[u8]> {
+    listed(filled).map(|(_, _, name)| name)
+}
+
+/// Inode, whether it is (or may be) a directory, and name of each entry that [`entries`] filled in.
+pub fn listed(filled: &[u8]) -> impl Iterator<Item = (u64, bool, &[u8])> {
     // `struct linux_dirent64`: inode 8, offset 8, length 2, type 1, then the name with its NUL.
     const LENGTH: usize = 16;
+    const TYPE: usize = 18;
     const NAME: usize = 19;
+    const DT_UNKNOWN: u8 = 0;
+    const DT_DIR: u8 = 4;
     let mut rest = filled;
     core::iter::from_fn(move || {
         let len = rest.get(LENGTH..).and_then(|r| r.first_chunk())?;
         let len = usize::from(u16::from_le_bytes(*len));
         let (entry, tail) = rest.split_at_checked(len)?;
         rest = tail;
-        entry.get(NAME..).map(until_nul)
+        let ino = u64::from_le_bytes(*entry.first_chunk()?);
+        let kind = *entry.get(TYPE)?;
+        let is_directory = kind == DT_DIR || kind == DT_UNKNOWN;
+        Some((ino, is_directory, until_nul(entry.get(NAME..)?)))
     })
 }
 

@@ -19,7 +19,7 @@ fn open_files() -> Result<()> {
     type Change = fn(&mut File<'_>);
     let changes: [(&str, Change); 18] = [
         ("kind", |f| f.kind = file_kind::LAST + 1),
-        ("kind of none", |f| f.kind = file_kind::FIFO + 1),
+        ("kind of none", |f| f.kind = file_kind::INOTIFY + 1),
         ("bits of a FIFO", |f| {
             (f.kind, f.rdev) = (file_kind::FIFO, 4);
         }),

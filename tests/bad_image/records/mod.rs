@@ -21,7 +21,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 21] = [
+const LISTS: [(u32, u32); 22] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -35,6 +35,7 @@ const LISTS: [(u32, u32); 21] = [
     (kind::PACKETS, limits::PACKETS),
     (kind::WATCHES, limits::WATCHES),
     (kind::SEGMENTS, limits::VMAS),
+    (kind::NOTICES, limits::WATCHES),
     (kind::POSIX_TIMERS, limits::POSIX_TIMERS),
     (kind::TIMERFDS, limits::DESCRIPTORS),
     (kind::SOCKETS, limits::DESCRIPTORS),

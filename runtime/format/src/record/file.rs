@@ -29,6 +29,8 @@ pub mod file_kind {
     pub const MEMORY: u32 = 9;
     /// An end of a FIFO, opened by its path; what is unread in it is in the image.
     pub const FIFO: u32 = 10;
+    /// An inotify instance; what it watches is in the section of notices.
+    pub const INOTIFY: u32 = 11;
     /// A socket; the rest of it is in the section of sockets.
     pub const SOCKET: u32 = 16;
     /// Signals to read, signalfd(2).
@@ -37,7 +39,7 @@ pub mod file_kind {
     pub const PIDFD: u32 = 18;
     /// A timer, timerfd_create(2).
     pub const TIMERFD: u32 = 19;
-    /// The last of them; 11 to 15 are none.
+    /// The last of them; 12 to 15 are none.
     pub const LAST: u32 = TIMERFD;
     /// A terminal that the program opened by name, which is the one at `stream`, or its controlling
     /// one: becomes that of the restoring command.
@@ -64,7 +66,7 @@ const ONCE: u32 = 0o1700;
 const O_EXCL: u32 = 0o200;
 
 fn is_kind(kind: u32) -> bool {
-    kind <= file_kind::FIFO
+    kind <= file_kind::INOTIFY
         || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
         || (file_kind::TERMINAL..=file_kind::SLAVE).contains(&kind)
 }

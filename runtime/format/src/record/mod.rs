@@ -8,6 +8,7 @@ mod file;
 mod job;
 mod machine;
 mod memory;
+mod notice;
 mod posix_timer;
 mod segment;
 mod signal;
@@ -23,6 +24,7 @@ pub use file::{
 pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
+pub use notice::{Notice, inotify};
 pub use posix_timer::{PosixTimer, notify, timer_flag};
 pub use segment::Segment;
 pub use signal::{Action, Pending, SIGNALS, Timers};

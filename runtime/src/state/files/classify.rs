@@ -168,6 +168,7 @@ impl Seen<'_> {
             _ if link == epoll::LINK => file_kind::EPOLL,
             Some(b"[timerfd]") => file_kind::TIMERFD,
             Some(b"[signalfd]") => file_kind::SIGNALFD,
+            Some(b"inotify") => file_kind::INOTIFY,
             Some(b"[pidfd]") => {
                 pidfd::look(self.fd, self.flags)?;
                 file_kind::PIDFD

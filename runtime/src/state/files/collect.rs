@@ -9,7 +9,9 @@ use super::known::{Book, Known};
 use super::socket::Sockets;
 use super::terminal::Terminals;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
-use super::{epoll, eventfd, locks, memfd, pipe, pty, saved, signalfd, stream, timerfd};
+use super::{
+    epoll, eventfd, inotify, locks, memfd, pipe, pty, saved, search, signalfd, stream, timerfd,
+};
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -44,6 +46,7 @@ pub fn collect() -> Result<Files> {
     epoll::look(&mut collector.files.book)?;
     let files = &mut collector.files;
     files.terminals.collect(&files.book)?;
+    search::all(&mut collector.files.book)?;
     Ok(collector.files)
 }
 
@@ -171,6 +174,9 @@ impl Collector {
         let number = self.add(&seen, &fate)?;
         if fate.kind == file_kind::TIMERFD {
             timerfd::collect(&mut self.files.book, fd, number)?;
+        }
+        if fate.kind == file_kind::INOTIFY {
+            inotify::collect(&mut self.files.book, fd, number)?;
         }
         if self.has_proc {
             locks::collect(&mut self.files.book, fd, number)?;

@@ -4,7 +4,7 @@ use ckpt_format::record::{File, Program, Vma, file_kind, prot};
 use ckpt_format::toc::kind;
 
 use super::open::{Opened, set_owner};
-use super::{F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_ASYNC, locks, stream, timerfd};
+use super::{F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, O_ASYNC, inotify, locks, stream, timerfd};
 use crate::error::{Context, Result};
 use crate::image::input::Image;
 use crate::sys::fs;
@@ -48,6 +48,7 @@ impl Opened<'_> {
             descriptors.find(|d| d.file == file).map(|d| d.fd as i32)
         };
         locks::restore(image, place)?;
+        inotify::settle(image, place)?;
         timerfd::restore(image, place)
     }
 }

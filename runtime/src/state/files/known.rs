@@ -5,7 +5,7 @@
 )]
 
 use ckpt_format::limits;
-use ckpt_format::record::{Descriptor, File, Lock, Packet, TimerFd, Watch};
+use ckpt_format::record::{Descriptor, File, Lock, Notice, Packet, TimerFd, Watch};
 
 use crate::error::Result;
 use crate::util::arena::Plain;
@@ -34,6 +34,23 @@ pub(super) struct Known {
 // SAFETY: a record of integers.
 unsafe impl Plain for Known {}
 
+/// What an inotify instance watches, while its path is looked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Watched {
+    pub(super) file: u32,
+    pub(super) wd: u32,
+    pub(super) mask: u32,
+    pub(super) ino: u64,
+    /// As the kernel has it: major and minor number of 12 and 20 bits.
+    pub(super) device: u64,
+    pub(super) path_at: usize,
+    /// Zero until it is found.
+    pub(super) path_len: usize,
+}
+
+// SAFETY: a record of integers.
+unsafe impl Plain for Watched {}
+
 /// All descriptions and descriptors.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -44,6 +61,7 @@ pub(super) struct Book {
     packets: List<Packet>,
     watches: List<Watch>,
     timers: List<TimerFd>,
+    watched: List<Watched>,
 }
 
 impl Book {
@@ -58,6 +76,7 @@ impl Book {
             packets: List::new(limits::PACKETS as usize),
             watches: List::new(limits::WATCHES as usize),
             timers: List::new(most),
+            watched: List::new(limits::WATCHES as usize),
         }
     }
 
@@ -142,6 +161,57 @@ impl Book {
         self.timers.as_slice()
     }
 
+    /// Adds a watch of the last instance, in the order of numbers.
+    pub(super) fn add_watched(&mut self, watched: Watched) -> Result<()> {
+        self.watched.push(watched)?;
+        let all = self.watched.as_mut_slice();
+        let mut at = all.len() - 1;
+        while let Some([before, this]) = at.checked_sub(1).and_then(|from| all.get_mut(from..=at)) {
+            if (before.file, before.wd) < (this.file, this.wd) {
+                break;
+            }
+            core::mem::swap(before, this);
+            at -= 1;
+        }
+        Ok(())
+    }
+
+    pub(super) fn watched(&self) -> &[Watched] {
+        self.watched.as_slice()
+    }
+
+    /// Notes the path of what has this inode and device and has none yet; tells how many they were.
+    pub(super) fn found(&mut self, numbers: (u64, u64), path: &[u8], mask: u32) -> Result<usize> {
+        let path_at = self.paths.as_slice().len();
+        let mut count = 0;
+        for watched in self.watched.as_mut_slice() {
+            if (watched.ino, watched.device) == numbers && watched.path_len == 0 {
+                watched.mask |= mask;
+                (watched.path_at, watched.path_len) = (path_at, path.len());
+                count += 1;
+            }
+        }
+        if count > 0 {
+            self.paths.append(path)?;
+        }
+        Ok(count)
+    }
+
+    /// The record as it goes into the image.
+    pub(super) fn notice_of(&self, watched: &Watched) -> Notice<'_> {
+        Notice {
+            file: watched.file,
+            wd: watched.wd,
+            mask: watched.mask,
+            path: self.text(watched.path_at, watched.path_len),
+        }
+    }
+
+    fn text(&self, at: usize, len: usize) -> &[u8] {
+        let from = self.paths.as_slice().get(at..).unwrap_or(&[]);
+        from.get(..len).unwrap_or(&[])
+    }
+
     pub(super) fn files(&self) -> &[Known] {
         self.files.as_slice()
     }
@@ -151,8 +221,7 @@ impl Book {
     }
 
     pub(super) fn path(&self, known: &Known) -> &[u8] {
-        let from = self.paths.as_slice().get(known.path_at..).unwrap_or(&[]);
-        from.get(..known.path_len).unwrap_or(&[])
+        self.text(known.path_at, known.path_len)
     }
 
     pub(super) fn paths_len(&self) -> usize {

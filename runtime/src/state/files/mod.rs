@@ -7,6 +7,7 @@ mod epoll;
 mod eventfd;
 mod fdinfo;
 mod fifo;
+mod inotify;
 mod install;
 mod kinds;
 mod known;
@@ -20,13 +21,14 @@ mod pipe;
 mod pty;
 mod remake;
 mod saved;
+mod search;
 mod signalfd;
 mod socket;
 mod stream;
 mod terminal;
 mod timerfd;
 
-use ckpt_format::record::File;
+use ckpt_format::record::{File, Notice};
 use ckpt_format::toc::kind;
 
 pub use collect::collect;
@@ -123,6 +125,15 @@ impl Files {
         out.list(kind::WATCHES, self.book.watches())?;
         out.list(kind::TIMERFDS, self.book.timers())?;
         self.terminals.write(out)?;
+        let notices = self.book.watched();
+        // A notice's fields without the path are 16 bytes.
+        let paths: usize = notices.iter().map(|notice| notice.path_len).sum();
+        out.section(kind::NOTICES, 4 + notices.len() * 16 + paths, |w| {
+            w.put(&(notices.len() as u32));
+            for notice in notices {
+                w.put::<Notice<'_>>(&self.book.notice_of(notice));
+            }
+        })?;
         self.sockets.write(out)
     }
 

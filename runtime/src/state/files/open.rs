@@ -10,7 +10,7 @@ use super::remake::{Remade, reopen};
 use super::saved::Saved;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
-use super::{contents, epoll, eventfd, locks, pidfd, signalfd, socket, stream, timerfd};
+use super::{contents, epoll, eventfd, inotify, locks, pidfd, signalfd, socket, stream, timerfd};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
@@ -92,6 +92,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         }
         set_position(&file, place)?;
     }
+    inotify::restore(image, places)?;
     epoll::restore(arena, image, places)?;
     // Taken again after the descriptors are made: closing any descriptor of a file gives the
     // process's locks on it up. What cannot be had is told now.
@@ -140,6 +141,7 @@ impl Opener<'_> {
             file_kind::PATH => open_path(fd, file)?,
             file_kind::EVENTFD => eventfd::open(fd, file)?,
             file_kind::EPOLL => epoll::open(fd, file)?,
+            file_kind::INOTIFY => inotify::open(fd, file)?,
             file_kind::TIMERFD => timerfd::open(image, number as u32, fd, file)?,
             file_kind::SIGNALFD => signalfd::open(fd, file)?,
             file_kind::PIDFD => pidfd::open(fd, file)?,
