@@ -46,8 +46,29 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
-        "lease",
-        &["descriptor 7: file lease: not carried"],
+        "lease_breaking",
+        &["descriptor 7: file lease that is being broken: not carried"],
+    ),
+    (
+        "refuse/descriptors",
+        "proc_other",
+        &[
+            "descriptor 7: /proc/",
+            "/stat, which is of another process: not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
+        "proc_thread",
+        &[
+            "descriptor 7: /proc/",
+            "/stat, which is of another thread: not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
+        "long_path",
+        &["descriptor 7: file with a path of more than 4095 bytes: not carried"],
     ),
     (
         "refuse/descriptors",

@@ -1,5 +1,5 @@
 // Files without a name: their content travels in the image. Written to after the unlink, sparse, opened
-// twice, dup'ed, and one made by O_TMPFILE.
+// twice, dup'ed, by O_PATH, and one made by O_TMPFILE.
 //#MaxImage: 9000000
 #include "../lib/sample.h"
 
@@ -12,7 +12,7 @@ int main(int argc, char **argv) {
     make_file("gone", content, sizeof content);
     int file = open("gone", O_RDWR);
     int second = open("gone", O_RDONLY);
-    int dupped = dup(file);
+    int dupped = dup(file), place = open("gone", O_PATH);
     unlink("gone");
     lseek(file, 5000, SEEK_SET);
     lseek(second, 70000, SEEK_SET);
@@ -48,6 +48,8 @@ int main(int argc, char **argv) {
     expect(lseek(file, 0, SEEK_CUR) == 6000, "dup");
     struct stat is;
     expect(fstat(file, &is) == 0 && is.st_nlink == 0 && is.st_size == sizeof content, "size and links");
+    struct stat there;
+    expect(fstat(place, &there) == 0 && there.st_ino == is.st_ino && (fcntl(place, F_GETFL) & O_PATH), "O_PATH");
     expect(fstat(sparse, &is) == 0 && is.st_size == SPARSE && (is.st_mode & 0777) == 0640, "sparse size, mode");
     expect(is.st_blocks < 1000, "the holes are filled: %ld blocks", (long)is.st_blocks);
     expect(pread(sparse, now, 6, SPARSE / 2) == 6 && memcmp(now, "middle", 6) == 0, "sparse content");

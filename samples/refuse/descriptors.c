@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -70,6 +70,13 @@ static int open_half_fifo(int access) {
     return two[0];
 }
 
+static void start_second(void) {
+    pthread_t thread;
+    expect(pthread_create(&thread, NULL, sleep_on, NULL) == 0, "thread");
+    while (!second)
+        short_sleep();
+}
+
 static int make(const char *kind) {
     int two[2] = {-1, -1};
     if (strcmp(kind, "pipe") == 0) {
@@ -91,9 +98,37 @@ static int make(const char *kind) {
     }
     if (strcmp(kind, "memfd_huge") == 0)
         return (int)syscall(SYS_memfd_create, "large", 4 /* MFD_HUGETLB */);
-    if (strcmp(kind, "lease") == 0) {
+    if (strcmp(kind, "lease_breaking") == 0) {
         int fd = open("leased", O_RDWR | O_CREAT, 0600);
-        return dup2(fd, 7) == 7 && fcntl(7, F_SETLEASE, F_WRLCK) == 0 && close(fd) == 0 ? 7 : -1;
+        signal(SIGIO, SIG_IGN);
+        expect(dup2(fd, 7) == 7 && fcntl(7, F_SETLEASE, F_WRLCK) == 0 && close(fd) == 0, "lease");
+        pid_t child = fork();
+        if (child == 0)
+            _exit(open("leased", O_WRONLY | O_NONBLOCK) < 0 && errno == EWOULDBLOCK ? 0 : 1);
+        int status = -1;
+        expect(waitpid(child, &status, 0) == child && status == 0, "open");
+        return 7;
+    }
+    if (strcmp(kind, "proc_other") == 0) {
+        char name[64];
+        snprintf(name, sizeof name, "/proc/%d/stat", (int)getppid());
+        return open(name, O_RDONLY);
+    }
+    if (strcmp(kind, "proc_thread") == 0) {
+        start_second();
+        char name[64];
+        snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)second);
+        return open(name, O_RDONLY);
+    }
+    if (strcmp(kind, "long_path") == 0) {
+        int start = open(".", O_RDONLY | O_DIRECTORY);
+        char name[201];
+        memset(name, 'n', 200), name[200] = 0;
+        for (int i = 0; i < 21; i++)
+            expect(mkdir(name, 0700) == 0 && chdir(name) == 0, "mkdir");
+        int fd = open("file", O_RDWR | O_CREAT, 0600);
+        expect(fchdir(start) == 0 && close(start) == 0, "fchdir");
+        return fd;
     }
     if (strcmp(kind, "unix_pair") == 0) {
         expect(socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0, "socketpair");
@@ -173,10 +208,7 @@ static int make(const char *kind) {
         return fd;
     }
     if (strcmp(kind, "pidfd_thread") == 0) {
-        pthread_t thread;
-        expect(pthread_create(&thread, NULL, sleep_on, NULL) == 0, "thread");
-        while (!second)
-            short_sleep();
+        start_second();
         return (int)syscall(434, second, O_EXCL /* PIDFD_THREAD */);
     }
     if (strcmp(kind, "userfault") == 0)

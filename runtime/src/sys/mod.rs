@@ -55,6 +55,8 @@ impl Errno {
     pub const PERM: Self = Self(1);
     /// No such system call.
     pub const NOSYS: Self = Self(38);
+    /// A name is too long.
+    pub const NAMETOOLONG: Self = Self(36);
 }
 
 /// Numbers and what they mean: one text, as a table of texts takes half as much again.

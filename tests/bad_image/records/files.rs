@@ -102,10 +102,11 @@ fn locks() -> Result<()> {
     };
     let what = "impossible value: file lock";
     cases.refused("no such file", &with(&|l| l.file = files), what);
-    cases.refused("kind", &with(&|l| l.kind = 3), what);
+    cases.refused("kind", &with(&|l| l.kind = 4), what);
     cases.refused("exclusive", &with(&|l| l.exclusive = 2), what);
     cases.refused("backwards", &with(&|l| l.end = l.start - 1), what);
     cases.refused("beyond the end", &with(&|l| l.end = 1 << 63), what);
     cases.refused("part of the whole", &with(&|l| l.kind = 2), what);
+    cases.refused("lease on a part", &with(&|l| l.kind = 3), what);
     cases.end()
 }

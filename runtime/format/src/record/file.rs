@@ -200,6 +200,8 @@ pub mod lock_kind {
     pub const DESCRIPTION: u32 = 1;
     /// The description's and the whole file's, flock(2).
     pub const WHOLE: u32 = 2;
+    /// A lease of the description's, F_SETLEASE: the holder is told before others open the file.
+    pub const LEASE: u32 = 3;
 }
 
 record! {
@@ -224,8 +226,8 @@ impl Lock {
         const LAST: u64 = i64::MAX.cast_unsigned();
         let range = self.start <= self.end
             && self.end <= LAST
-            && (self.kind != lock_kind::WHOLE || (self.start, self.end) == (0, LAST));
-        if self.file < files && self.kind <= lock_kind::WHOLE && self.exclusive <= 1 && range {
+            && (self.kind < lock_kind::WHOLE || (self.start, self.end) == (0, LAST));
+        if self.file < files && self.kind <= lock_kind::LEASE && self.exclusive <= 1 && range {
             Ok(())
         } else {
             Err(DecodeError::Value("file lock"))

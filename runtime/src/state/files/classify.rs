@@ -13,7 +13,7 @@ use crate::config::Streams;
 use crate::error::{Result, fail};
 use crate::sys::fs::{self, Stat};
 use crate::sys::{process, thread};
-use crate::util::text::{PathText, Show, Text, after, before};
+use crate::util::text::{PathText, Show, after, before, decimal};
 
 const PIPEFS: u64 = 0x5049_5045;
 const MQUEUE: u64 = 0x1980_0202;
@@ -115,17 +115,25 @@ impl Seen<'_> {
             return self.nameless();
         };
         if self.flags & fs::O_PATH != 0 {
-            return if self.leads_here(link) {
-                Ok(Fate::new(file_kind::PATH, link))
-            } else {
-                Err(refused(self.fd, format_args!("path {}", Show(link))))
+            if self.leads_here(link) {
+                let path = own_proc(self.fd, link)?;
+                return Ok(Fate::new(file_kind::PATH, path.as_bytes()));
+            }
+            // A memory file is told from others by what an O_PATH descriptor cannot be asked.
+            let other = !self.is(S_IFREG) || after(link, b"/memfd:").is_some();
+            return match before(link, b" (deleted)") {
+                Some(path @ [b'/', ..]) if self.stat.st_nlink == 0 && !other => {
+                    Ok(Fate::new(file_kind::DELETED, path))
+                }
+                _ => Err(refused(self.fd, format_args!("path {}", Show(link)))),
             };
         }
         match self.stat.st_mode & S_IFMT {
             S_IFREG => self.regular(link),
-            S_IFDIR if self.leads_here(link) => {
-                Ok(Fate::new(file_kind::DIRECTORY, own_proc(link).as_bytes()))
-            }
+            S_IFDIR if self.leads_here(link) => Ok(Fate::new(
+                file_kind::DIRECTORY,
+                own_proc(self.fd, link)?.as_bytes(),
+            )),
             S_IFCHR => self.device(link),
             S_IFIFO => fifo::fate(self.fd, &self.stat, link, self.leads_here(link)),
             0 => self.anonymous(link),
@@ -205,7 +213,8 @@ impl Seen<'_> {
 
     fn regular(&self, link: &[u8]) -> Result<Fate> {
         if self.leads_here(link) {
-            return Ok(Fate::new(file_kind::REGULAR, own_proc(link).as_bytes()));
+            let path = own_proc(self.fd, link)?;
+            return Ok(Fate::new(file_kind::REGULAR, path.as_bytes()));
         }
         let shown = Show(link);
         // What looks like a file and is none, by linux/magic.h.
@@ -246,23 +255,36 @@ impl Seen<'_> {
     }
 }
 
-/// The path of a file of the process's own in /proc, which has another number after a restore.
-fn own_proc(path: &[u8]) -> PathText {
+/// The path of a file of the process's own in /proc, which has another number after a restore;
+/// refuses those of other processes and threads, whose numbers would mean others or nobody.
+fn own_proc(fd: i32, path: &[u8]) -> Result<PathText> {
     let mut text = PathText::new();
-    let process = Text::<32>::format(format_args!("/proc/{}/", process::id()));
-    let task = Text::<32>::format(format_args!("task/{}/", thread::id()));
-    match after(path, process.as_bytes()) {
-        Some(rest) => match after(rest, task.as_bytes()) {
-            Some(rest) => {
-                text.push(b"/proc/thread-self/");
-                text.push(rest);
-            }
-            None => {
-                text.push(b"/proc/self/");
-                text.push(rest);
-            }
-        },
-        None => text.push(path),
+    let Some((id, rest)) = after(path, b"/proc/").and_then(decimal) else {
+        text.push(path);
+        return Ok(text);
+    };
+    let own = u64::from(process::id());
+    let shown = Show(path);
+    if id != own {
+        let what = format_args!("{shown}, which is of another process");
+        return Err(refused(fd, what));
     }
-    text
+    match after(rest, b"/task/").and_then(decimal) {
+        // The restoring thread becomes the first.
+        Some((task, rest)) if task == own => {
+            text.push(b"/proc/thread-self");
+            text.push(rest);
+        }
+        Some(_) => {
+            return Err(refused(
+                fd,
+                format_args!("{shown}, which is of another thread"),
+            ));
+        }
+        None => {
+            text.push(b"/proc/self");
+            text.push(rest);
+        }
+    }
+    Ok(text)
 }

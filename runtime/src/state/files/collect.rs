@@ -149,6 +149,12 @@ impl Collector {
         let link = if self.has_proc {
             let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{fd}"));
             let link = fs::read_link(name.as_c(), &mut buffer);
+            if link == Err(Errno::NAMETOOLONG) {
+                return Err(refused(
+                    fd,
+                    format_args!("file with a path of more than 4095 bytes"),
+                ));
+            }
             Some(link.or_fail(format_args!("cannot tell what descriptor {fd} is"))?)
         } else {
             None

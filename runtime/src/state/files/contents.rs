@@ -42,7 +42,7 @@ pub(super) fn write(book: &Book, arena: &Arena, out: &mut Output<'_>) -> Result<
             }
             continue;
         }
-        if let Some(theirs) = saved::locked(book, known).filter(|_| record.is_saved()) {
+        if let Some(theirs) = saved::locked(book, known) {
             write_one(number, theirs?, false, known.size, buffer, out)?;
         } else {
             let file = readable(book, known)?;

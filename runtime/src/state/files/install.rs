@@ -47,7 +47,7 @@ impl Opened<'_> {
             let mut descriptors = image.descriptors();
             descriptors.find(|d| d.file == file).map(|d| d.fd as i32)
         };
-        locks::restore(image, place)?;
+        locks::restore(image, place, |_| true)?;
         inotify::settle(image, place)?;
         timerfd::restore(image, place)
     }

@@ -11,6 +11,8 @@ use crate::image::input::Image;
 use crate::sys::{Errno, SysResult, fs};
 use crate::util::text::{Show, after, decimal};
 
+const F_SETLEASE: u32 = 1024;
+
 /// Last byte of a lock that reaches to the end, wherever that is.
 const END: u64 = i64::MAX as u64;
 
@@ -36,9 +38,11 @@ fn parse(line: &[u8], file: u32) -> Option<Lock> {
         b"POSIX" => lock_kind::PROCESS,
         b"OFDLCK" => lock_kind::DESCRIPTION,
         b"FLOCK" => lock_kind::WHOLE,
+        b"LEASE" => lock_kind::LEASE,
         _ => return None,
     };
-    if words.next()? != b"ADVISORY" {
+    let (state, lease) = (words.next()?, kind == lock_kind::LEASE);
+    if state != if lease { &b"ACTIVE"[..] } else { b"ADVISORY" } {
         return None;
     }
     let exclusive = match words.next()? {
@@ -73,7 +77,7 @@ struct Unknown<'a>(&'a [u8]);
 impl core::fmt::Display for Unknown<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match words(self.0).nth(1) {
-            Some(b"LEASE") => f.write_str("file lease"),
+            Some(b"LEASE") => f.write_str("file lease that is being broken"),
             Some(other) => write!(f, "file lock {}", Show(other)),
             None => f.write_str("file lock"),
         }
@@ -84,6 +88,7 @@ fn take(fd: i32, lock: &Lock) -> SysResult<()> {
     let exclusive = lock.exclusive != 0;
     match lock.kind {
         lock_kind::WHOLE => fs::lock_whole(fd, exclusive),
+        lock_kind::LEASE => fs::control(fd, F_SETLEASE, usize::from(exclusive)).map(drop),
         kind => {
             let of_description = kind == lock_kind::DESCRIPTION;
             fs::lock_range(fd, of_description, exclusive, lock.start, lock.end)
@@ -103,9 +108,13 @@ pub(super) fn take_again(book: &Book) -> Result<()> {
     Ok(())
 }
 
-/// Takes the image's locks; `place` has a descriptor for each file.
-pub(super) fn restore(image: &Image<'_>, place: impl Fn(u32) -> Option<i32>) -> Result<()> {
-    for lock in image.list::<Lock>(kind::LOCKS) {
+/// Takes those of the image's locks that are `wanted`; `place` has a descriptor for each file.
+pub(super) fn restore(
+    image: &Image<'_>,
+    place: impl Fn(u32) -> Option<i32>,
+    wanted: impl Fn(&Lock) -> bool,
+) -> Result<()> {
+    for lock in image.list::<Lock>(kind::LOCKS).filter(wanted) {
         let Some(fd) = place(lock.file) else {
             fail!("{}: a lock on a file that is not open", image.path);
         };
@@ -124,6 +133,9 @@ fn told(image: &Image<'_>, lock: &Lock, e: Errno) -> Error {
     let path = Show(file.map_or(&[], |file| file.path));
     let range = Range(lock);
     match e {
+        Errno::AGAIN if lock.kind == lock_kind::LEASE => Error::new(format_args!(
+            "descriptor {fd}: no lease on {path}, which is open elsewhere"
+        )),
         Errno::AGAIN | Errno::ACCES => Error::new(format_args!(
             "descriptor {fd}: {path} is locked by another process{range}"
         )),

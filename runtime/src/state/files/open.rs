@@ -1,6 +1,6 @@
 //! Opens the files of an image and checks them.
 
-use ckpt_format::record::{File, Program, file_kind};
+use ckpt_format::record::{File, Program, file_kind, lock_kind};
 use ckpt_format::toc::kind;
 
 use super::parking::Parking;
@@ -43,6 +43,14 @@ impl Opened<'_> {
     /// while they were filled and mapped, others what they had at the checkpoint.
     pub fn finish(&mut self, arena: &Arena, image: &Image<'_>) -> Result<()> {
         self.remade.finish()?;
+        // Opening a file for a mapping would have broken a lease. While we have the file open to
+        // bring its contents back, there is none to be had.
+        let place = |file| self.places.get(file as usize).copied();
+        locks::restore(image, place, |lock| {
+            let mut files = image.files();
+            let of = files.nth(lock.file as usize);
+            lock.kind == lock_kind::LEASE && !of.is_some_and(|file| file.is_saved())
+        })?;
         self.saved.bring_back(arena, image)
     }
 }
@@ -96,7 +104,8 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     epoll::restore(arena, image, places)?;
     // Taken again after the descriptors are made: closing any descriptor of a file gives the
     // process's locks on it up. What cannot be had is told now.
-    locks::restore(image, |file| places.get(file as usize).copied())?;
+    let place = |file| places.get(file as usize).copied();
+    locks::restore(image, place, |lock| lock.kind != lock_kind::LEASE)?;
     Ok(Opened {
         parking: opener.parking,
         places,

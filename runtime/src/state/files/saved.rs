@@ -53,12 +53,17 @@ pub(super) fn mark(book: &mut Book) {
     }
 }
 
-/// A descriptor of the program's own to read the file by, for closing another would give up the
-/// locks that the process has on it (fcntl(2)); `None` if it has none.
+/// A descriptor of the program's own to read the file by, if there is a reason not to open it again:
+/// that breaks a lease, and closing a file that has a name gives up the locks that the process has
+/// on it (fcntl(2)), so that others may take them.
 pub(super) fn locked(book: &Book, known: &Known) -> Option<Result<i32>> {
     let has_lock = |lock: &Lock| {
         let of = book.files().get(lock.file as usize);
-        lock.kind == lock_kind::PROCESS && of.is_some_and(|o| same_file(known, o))
+        let matters = match lock.kind {
+            lock_kind::PROCESS => book.record(known).is_saved(),
+            kind => kind == lock_kind::LEASE,
+        };
+        matters && of.is_some_and(|o| same_file(known, o))
     };
     if !book.locks().iter().any(has_lock) {
         return None;
