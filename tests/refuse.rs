@@ -77,6 +77,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
+        "unix_message",
+        &["descriptor ", "inotify", ": not carried"],
+    ),
+    (
+        "refuse/descriptors",
         "unix_listening",
         &[
             "descriptor 7: listening unix socket listening, at which another process's connection waits: not carried",

@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -133,6 +133,22 @@ static int make(const char *kind) {
     if (strcmp(kind, "unix_pair") == 0) {
         expect(socketpair(AF_UNIX, SOCK_STREAM, 0, two) == 0, "socketpair");
         give_away(two);
+        return two[0];
+    }
+    if (strcmp(kind, "unix_message") == 0) {
+        // Descriptors in a message that waits: one that is carried, then one that is not.
+        int sent[3] = {open("/dev/null", O_RDONLY), inotify_init1(0), inotify_init1(0)};
+        expect(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, two) == 0, "socketpair");
+        union {
+            struct cmsghdr head;
+            char room[CMSG_SPACE(sizeof sent)];
+        } control = {.head = {CMSG_LEN(sizeof sent), SOL_SOCKET, SCM_RIGHTS}};
+        memcpy(CMSG_DATA(&control.head), sent, sizeof sent);
+        struct iovec data = {"x", 1};
+        struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+        expect(sendmsg(two[1], &message, 0) == 1, "sendmsg");
+        for (int i = 0; i < 3; i++)
+            close(sent[i]);
         return two[0];
     }
     if (strcmp(kind, "unix_listening") == 0) {

@@ -147,7 +147,7 @@ impl Queues {
                 continue;
             }
             let data = buffer.get(..got.len).unwrap_or(&[]);
-            let mut piece = Piece {
+            let piece = Piece {
                 sock,
                 seen,
                 from: got.from,
@@ -155,33 +155,57 @@ impl Queues {
                 asked,
                 flags: 0,
             };
-            let mut skip = 0;
-            if stream && seen.rights().next().is_some() {
-                // One that looks at fewer bytes is shown the descriptors as well, as it looks on to
-                // the next part when its buffer is full.
-                let but_one = spare.get_mut(..got.len - 1).unwrap_or(&mut []);
-                socket::set_number(fd, SOL_SOCKET, PEEK_OFF, at as u32).or_fail(what)?;
-                skip = socket::peek_before(fd, but_one).or_fail(what)?;
-                let before = Piece {
-                    seen: Control(&[]),
-                    ..piece
-                };
-                self.add(collector, &before, data.get(..skip).unwrap_or(&[]))?;
-            } else if let Some(byte) = urgent
-                && data.first() == Some(&byte)
-                && (at > 0 || fs::at_mark(fd))
-            {
-                piece.flags = message_flag::URGENT;
-                self.add(collector, &piece, data.get(..1).unwrap_or(&[]))?;
-                piece.flags = 0;
-                urgent = None;
-                skip = 1;
+            let noted = self.rights.as_slice().len();
+            let added = self.pieces(collector, piece, data, at, spare, &mut urgent);
+            if added.is_err() {
+                // Those that were noted are closed in time; the program keeps none of the others.
+                let more = self.rights.as_slice().len() - noted;
+                for passed in seen.rights().skip(more) {
+                    let _ = fs::close(passed);
+                }
             }
-            self.add(collector, &piece, data.get(skip..).unwrap_or(&[]))?;
             seen.close_sender();
+            added?;
             at = at.max(0) + got.len as i32;
         }
         Ok(())
+    }
+
+    /// Notes what was looked at: one message, or what a stream has from `at` on.
+    fn pieces(
+        &mut self,
+        collector: &mut Collector,
+        mut piece: Piece<'_>,
+        data: &[u8],
+        at: i32,
+        spare: &mut [u8],
+        urgent: &mut Option<u8>,
+    ) -> Result<()> {
+        let fd = piece.sock.fd;
+        let mut skip = 0;
+        if piece.sock.kind == STREAM && piece.seen.rights().next().is_some() {
+            // One that looks at fewer bytes is shown the descriptors as well, as it looks on to
+            // the next part when its buffer is full.
+            let what = format_args!("cannot look into the socket at descriptor {fd}");
+            let but_one = spare.get_mut(..data.len() - 1).unwrap_or(&mut []);
+            socket::set_number(fd, SOL_SOCKET, PEEK_OFF, at as u32).or_fail(what)?;
+            skip = socket::peek_before(fd, but_one).or_fail(what)?;
+            let before = Piece {
+                seen: Control(&[]),
+                ..piece
+            };
+            self.add(collector, &before, data.get(..skip).unwrap_or(&[]))?;
+        } else if let Some(byte) = *urgent
+            && data.first() == Some(&byte)
+            && (at > 0 || fs::at_mark(fd))
+        {
+            piece.flags = message_flag::URGENT;
+            self.add(collector, &piece, data.get(..1).unwrap_or(&[]))?;
+            piece.flags = 0;
+            *urgent = None;
+            skip = 1;
+        }
+        self.add(collector, &piece, data.get(skip..).unwrap_or(&[]))
     }
 
     /// Notes a message, or a part of a stream.
@@ -209,12 +233,12 @@ impl Queues {
         let mut rights = 0;
         for passed in piece.seen.rights() {
             let (file, new) = collector.under_way(passed)?;
+            self.rights.push(Right { file })?;
             if new {
                 self.held.push(passed)?;
             } else {
                 let _ = fs::close(passed);
             }
-            self.rights.push(Right { file })?;
             rights += 1;
         }
         self.pool.append(data)?;
