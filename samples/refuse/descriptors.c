@@ -142,7 +142,7 @@ static int make(const char *kind) {
         union {
             struct cmsghdr head;
             char room[CMSG_SPACE(sizeof sent)];
-        } control = {.head = {CMSG_LEN(sizeof sent), SOL_SOCKET, SCM_RIGHTS}};
+        } control = {.head = {.cmsg_len = CMSG_LEN(sizeof sent), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
         memcpy(CMSG_DATA(&control.head), sent, sizeof sent);
         struct iovec data = {"x", 1};
         struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};

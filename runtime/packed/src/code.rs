@@ -40,21 +40,15 @@ mod form {
     pub(super) const TEST: u8 = 14;
 }
 
-/// Of all operations of one byte.
-static SHORT: [u8; 256] = table(false);
-/// Of those behind 0F.
-static BEHIND_0F: [u8; 256] = table(true);
+/// The forms of all operations of one byte, and in the upper half of those behind 0F.
+static FORMS: [u8; 256] = forms();
 
-const fn table(behind_0f: bool) -> [u8; 256] {
+const fn forms() -> [u8; 256] {
     let mut all = [0; 256];
     let mut byte = 0u8;
     let mut rest: &mut [u8] = &mut all;
     while let Some((first, others)) = rest.split_first_mut() {
-        *first = if behind_0f {
-            form_behind_0f(byte)
-        } else {
-            form(byte)
-        };
+        *first = form(byte) | form_behind_0f(byte).wrapping_shl(4);
         byte = byte.wrapping_add(1);
         rest = others;
     }
@@ -129,14 +123,14 @@ impl Place {
                     self.short = true;
                 }
                 0x0f => self.kind = kind::OPERATION_0F,
-                _ => self.operation(u16::from(byte), look_up(&SHORT, byte)),
+                _ => self.operation(u16::from(byte), look_up(byte) & 15),
             },
             kind::OPERATION_0F => match byte {
                 0x38 | 0x3a => {
                     self.form = if byte == 0x38 { 0 } else { form::BYTE };
                     self.kind = kind::OPERATION_LONG;
                 }
-                _ => self.operation(256 | u16::from(byte), look_up(&BEHIND_0F, byte)),
+                _ => self.operation(256 | u16::from(byte), look_up(byte).wrapping_shr(4)),
             },
             kind::OPERATION_LONG => {
                 self.operation(512 | u16::from(byte), self.form | form::MODRM);
@@ -217,6 +211,6 @@ impl Place {
     }
 }
 
-fn look_up(table: &[u8; 256], byte: u8) -> u8 {
-    table.get(usize::from(byte)).copied().unwrap_or(0)
+fn look_up(byte: u8) -> u8 {
+    FORMS.get(usize::from(byte)).copied().unwrap_or(0)
 }
