@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use ckpt_tests::{Sample, repository};
 
 /// Folders of samples for whose kind of state there is a row.
-const FOLDERS: [&str; 16] = [
+const FOLDERS: [&str; 17] = [
     "memory",
     "threads",
     "signals",
@@ -117,16 +117,17 @@ fn what_shows_a_row_is_there() -> Result<()> {
 /// `streams::name`, or `bad_image::vdso::name`: a function, or the name of a test that is made at run time.
 fn has_test(file: &str, test: &str) -> bool {
     let (part, name) = test.rsplit_once("::").unwrap_or(("", test));
-    let tests = repository().join("tests");
+    let folder = repository().join("tests").join(file);
     let places = if part.is_empty() {
-        let more = ["catalogue", "threaded", "dialogs"].map(|part| tests.join(file).join(part));
-        [vec![tests.join(file)], more.to_vec()].concat()
+        let within = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let parts = within.map(|entry| entry.path());
+        parts.chain([folder.with_extension("rs")]).collect()
     } else {
-        vec![tests.join(file).join(part)]
+        vec![folder.join(part).with_extension("rs")]
     };
     let marks = [format!("fn {name}("), format!("name: \"{name}\"")];
     places
         .iter()
-        .filter_map(|place| fs::read_to_string(place.with_extension("rs")).ok())
+        .filter_map(|place| fs::read_to_string(place).ok())
         .any(|text| marks.iter().any(|mark| text.contains(mark)))
 }

@@ -150,7 +150,6 @@ fn queue(pending: &Pending) -> Result<()> {
     .or_fail(format_args!("cannot queue signal {number} again"))
 }
 
-
 /// Has process `then` sent the signal? A signal that the process has sent itself names it as the
 /// sender, and who looks, as the C libraries do when a thread is cancelled or changes its user, must
 /// find the process.

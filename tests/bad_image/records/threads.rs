@@ -110,7 +110,7 @@ fn places() -> Result<()> {
         umask: 0o22,
         cwd: b"/",
     };
-    let long = [b'/'; limits::PATH + 1];
+
     for (name, place) in [
         (
             "umask",
@@ -134,7 +134,13 @@ fn places() -> Result<()> {
                 ..good
             },
         ),
-        ("long", Place { cwd: &long, ..good }),
+        (
+            "long",
+            Place {
+                cwd: &super::LONG,
+                ..good
+            },
+        ),
     ] {
         let what = "impossible value: thread's working directory";
         cases.refused(name, &with(place, 1), what);
