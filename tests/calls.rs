@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{Link, Series, command_of, times, wait_for_runtime};
@@ -93,6 +93,65 @@ fn survive_refusals() -> Result<()> {
             }
             run.finish(&mut process)?;
             report(sample, link, &run)?;
+        }
+        Ok(())
+    })
+}
+
+/// What is left of the time of a program's only thread, which the request interrupts itself: the requester has seen
+/// what it was in, and since when.
+#[test]
+fn time_that_is_left() -> Result<()> {
+    const SPAN: Duration = Duration::from_secs(16);
+    const BEFORE: Duration = Duration::from_secs(12);
+    let calls = [
+        "nanosleep",
+        "usleep",
+        "poll",
+        "by_number",
+        "select",
+        "epoll",
+        "semtimedop",
+        "recv",
+        "sigtimedwait",
+        "futex",
+    ];
+    let one = |call: &str, link: Link| -> Result<Duration> {
+        let mut run = Series::new("signals/blocked", call, link)?;
+        run.launch.args.push(SPAN.as_secs().to_string());
+        let start = Instant::now();
+        let mut process = run.start()?;
+        sleep(BEFORE);
+        let image = run.checkpoint(&process, 0)?;
+        let ran = start.elapsed();
+        process.kill()?;
+        let start = Instant::now();
+        let mut process = run.launch.restore(&image).start()?;
+        run.finish(&mut process)?;
+        let rest = start.elapsed();
+        ensure!(ran + rest >= SPAN, "early: {ran:?} and {rest:?}");
+        // One that began again would take all of the span; a machine may be busy.
+        ensure!(rest < SPAN, "late: {ran:?} and {rest:?}");
+        Ok(rest)
+    };
+    // They sleep.
+    std::thread::scope(|scope| {
+        let links = [Link::Pie, Link::Musl];
+        let all = links
+            .iter()
+            .flat_map(|link| calls.map(|call| (call, *link)));
+        let threads: Vec<_> = all
+            .map(|(call, link)| (call, link, scope.spawn(move || one(call, link))))
+            .collect();
+        for (call, link, thread) in threads {
+            let rest = thread
+                .join()
+                .unwrap()
+                .with_context(|| format!("{call} {}", link.name()))?;
+            println!(
+                "{call} {}: {rest:?} after {BEFORE:?} of {SPAN:?}",
+                link.name()
+            );
         }
         Ok(())
     })

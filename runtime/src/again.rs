@@ -174,7 +174,6 @@ impl Record {
         let Some(arg) = self.args.get_mut(usize::from(self.arg)) else {
             return;
         };
-
         match self.time {
             Time::None | Time::Constant => {}
             Time::Milliseconds => *arg = rest.div_ceil(1_000_000).min(i32::MAX as u64),

@@ -30,7 +30,7 @@ const ARENA: usize = 64 << 20;
 pub fn take(order: &Order) -> Result<PathText> {
     allow::grant(order.request.as_ref().map_or(0, Request::allowed));
     config::with(|c| c.first_mask = !0);
-    let frame = calls::interrupted(order.frame, &quiesce::Call::default());
+    let frame = calls::interrupted(order.frame, &order.seen());
     unsupported::refuse_filter()?;
     unsupported::refuse_foreign_proc()?;
     let others = quiesce::Standstill::reach()?;

@@ -15,10 +15,12 @@
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::again::nanoseconds;
 use crate::entry::InitialStack;
 use crate::error::{Context, Error, Result, fail};
+use crate::quiesce::Call;
 use crate::sys::signal::{self, Info};
-use crate::sys::{Errno, SysResult, fs, handover, mm, process, thread};
+use crate::sys::{Errno, SysResult, fs, handover, mm, process, thread, timer};
 use crate::trigger::REQUEST_SIGNALS;
 use crate::util::own;
 use crate::util::text::{PathText, ShortText, Show, Text, decimal, hexadecimal, labelled};
@@ -30,6 +32,10 @@ const LEN: usize = 8192;
 const TEXT: usize = 64;
 /// SI_QUEUE.
 const QUEUED: u32 = -1i32 as u32;
+/// Where it is told what the program's first thread was seen in.
+const SEEN: usize = LEN - size_of::<[u64; 16]>();
+/// CLOCK_REALTIME and CLOCK_MONOTONIC. Only the first is alike in all namespaces.
+const CLOCKS: [u32; 2] = [0, 1];
 /// Upper half of the signal's value; tells our requests from other uses of the number.
 const MAGIC: u32 = 0x434b_5054;
 /// What the lower half says: the descriptor's number, and above it the socket's name, if it has one.
@@ -158,6 +164,31 @@ impl Request {
         self.shared.text()
     }
 
+    /// What the first thread was in when the request was made.
+    pub fn seen(&self) -> Call {
+        let [wall, clock] = CLOCKS.map(now);
+        // SAFETY: inside the mapping, aligned; what the other side writes there is checked where
+        // it is used.
+        let told = unsafe { ((self.shared.0 + SEEN) as *const [u64; 14]).read() };
+        let (words, [valid, sleeps, since, a, b]) = told.split_first_chunk::<9>().map_or_else(
+            || ([0; 9], [0; 5]),
+            |(words, rest)| (*words, rest.try_into().unwrap_or([0; 5])),
+        );
+        let mut kept = [0; 16];
+        let (halves, _) = kept.as_chunks_mut::<8>();
+        for (half, word) in halves.iter_mut().zip([a, b]) {
+            *half = word.to_le_bytes();
+        }
+        let asleep = clock.saturating_sub(wall.saturating_sub(since));
+        Call {
+            words,
+            valid: valid == 1,
+            sleeps,
+            asleep: if since == 0 { 0 } else { asleep },
+            kept,
+        }
+    }
+
     /// Tells the requester: the image's path, or why there is none.
     pub fn answer(&self, result: core::result::Result<&[u8], &[u8]>) {
         let (Ok(text) | Err(text)) = result;
@@ -170,6 +201,32 @@ impl Request {
         self.shared.move_on(state::ACCEPTED, to);
         thread::wake(self.shared.word(0).as_ptr());
     }
+}
+
+/// Nanoseconds of a clock.
+fn now(clock: u32) -> u64 {
+    timer::clock(clock).map_or(0, nanoseconds)
+}
+
+/// Tells the program what its first thread is seen in, which it cannot know any more when it gets
+/// the signal.
+fn tell_seen(shared: &Shared, call: &Call) {
+    let [wall, clock] = CLOCKS.map(now);
+    let since = if call.asleep == 0 {
+        0
+    } else {
+        wall.saturating_sub(clock.saturating_sub(call.asleep))
+    };
+    let mut told = [0; 14];
+    let (kept, _) = call.kept.as_chunks::<8>();
+    let kept = kept.iter().map(|half| u64::from_le_bytes(*half));
+    let rest = [u64::from(call.valid), call.sleeps, since];
+    let all = call.words.into_iter().chain(rest).chain(kept);
+    for (word, value) in told.iter_mut().zip(all) {
+        *word = value;
+    }
+    // SAFETY: inside the mapping, aligned; the other side does not know of it yet.
+    unsafe { ((shared.0 + SEEN) as *mut [u64; 14]).write(told) };
 }
 
 impl Drop for Request {
@@ -286,6 +343,7 @@ fn ask(wish: &Wish) -> Result<PathText> {
     let name = socket
         .as_ref()
         .map_or(0, |(_, name)| HAS_NAME | name << NAME);
+    tell_seen(&shared, &Call::of_process(wish.pid));
     let value = u64::from(MAGIC) << 32 | u64::from(file.number() as u32 | name);
     let mut ways = Ways::new(wish.pid, &status, value);
     wait(wish.pid, &shared, |waited| {

@@ -7,10 +7,11 @@ use crate::arch::frame::Frame;
 use crate::arch::stack;
 use crate::body::{FINISHED, FOREIGN, LATER};
 use crate::error::Result;
+use crate::quiesce::Call;
 use crate::request::{self, Request};
 use crate::state::room;
 use crate::sys::signal::Info;
-use crate::sys::{mm, process};
+use crate::sys::{mm, process, thread};
 use crate::util::own;
 use crate::util::text::PathText;
 use crate::{checkpoint, config, error, log, quiesce, step};
@@ -43,6 +44,23 @@ pub struct Order {
     pub frame: Frame,
     /// Who asked, if it was `--checkpoint`.
     pub request: Option<Request>,
+    /// How often the thread had gone to sleep when the signal came; none, if that is not known.
+    pub sleeps: u64,
+}
+
+impl Order {
+    /// What the thread was seen in before the signal came, if it was: the requester looks at the
+    /// first one.
+    #[must_use]
+    pub fn seen(&self) -> Call {
+        let mut call = match &self.request {
+            Some(request) if thread::id() == process::id() => request.seen(),
+            _ => Call::default(),
+        };
+        call.valid &= call.sleeps == self.sleeps;
+        call.sleeps = thread::sleeps();
+        call
+    }
 }
 
 /// The first signal of a checkpoint: finds out who asks. Tells [`FINISHED`], or zero if there is
@@ -52,6 +70,7 @@ pub struct Order {
 ///
 /// Called in a signal handler, with its arguments.
 pub unsafe fn take(number: u32, info: *const Info, context: usize) -> usize {
+    let sleeps = thread::sleeps();
     room::make();
     // SAFETY: SA_SIGINFO: the kernel put it there.
     let request = Request::received(unsafe { &*info });
@@ -60,7 +79,13 @@ pub unsafe fn take(number: u32, info: *const Info, context: usize) -> usize {
         return end();
     }
     let frame = Frame(context);
-    step::begin(frame, request).map_or(0, |request| run(&Order { frame, request }))
+    step::begin(frame, request).map_or(0, |request| {
+        run(&Order {
+            frame,
+            request,
+            sleeps,
+        })
+    })
 }
 
 /// A signal while a checkpoint is under way: in another thread, or another one in this.
@@ -78,7 +103,11 @@ pub unsafe fn attend(number: u32, info: *const Info, context: usize) -> usize {
     }
     if number == step::SIGNAL && step::is_under_way() {
         if let Some(request) = step::proceed(frame) {
-            return run(&Order { frame, request });
+            return run(&Order {
+                frame,
+                request,
+                sleeps: 0,
+            });
         }
     } else if quiesce::is_borrowed(number) {
         return FOREIGN;

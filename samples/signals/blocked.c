@@ -1,10 +1,14 @@
 // The checkpoint falls into a system call that sleeps. The program must not notice: no EINTR, no early
 // end, and waits for a signal are ended by that signal alone.
 //#Links: pie musl
-//#Variants: nanosleep clock_nanosleep poll select pause sigsuspend sigtimedwait futex
+//#Variants: nanosleep usleep clock_nanosleep poll by_number select epoll semtimedop recv pause sigsuspend sigtimedwait futex
 #include "../lib/sample.h"
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/ipc.h>
 #include <sys/select.h>
+#include <sys/sem.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 
 // The call itself, as the C libraries make it: not through syscall(2), whose callers' numbers are not known in
@@ -22,7 +26,8 @@ static long futex_wait(int *word, long value, struct timespec *span) {
 static volatile int alarms;
 static void on_alarm(int number) { alarms += number == SIGALRM; }
 
-#define SECONDS 1
+// For how long it waits; a third argument says otherwise.
+static int seconds = 1;
 
 static void alarm_in(int seconds) {
     signal(SIGALRM, on_alarm);
@@ -33,22 +38,50 @@ static void alarm_in(int seconds) {
 int main(int argc, char **argv) {
     sample_start(argc, argv);
     const char *kind = argc > 2 ? argv[2] : "nanosleep";
-    struct timespec span = {SECONDS, 0};
+    if (argc > 3)
+        seconds = atoi(argv[3]);
+    struct timespec span = {seconds, 0};
+    int semaphore = -1, ends[2] = {-1, -1};
+    if (strcmp(kind, "epoll") == 0) {
+        ends[0] = epoll_create1(0);
+    } else if (strcmp(kind, "semtimedop") == 0) {
+        semaphore = semget(IPC_PRIVATE, 1, 0600);
+    } else if (strcmp(kind, "recv") == 0) {
+        struct timeval wait = {seconds, 0};
+        expect(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
+        expect(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0, "SO_RCVTIMEO");
+    }
     double start = monotonic();
     ready();
 
     long result;
     if (strcmp(kind, "nanosleep") == 0) {
         result = nanosleep(&span, NULL);
+    } else if (strcmp(kind, "usleep") == 0) {
+        result = usleep(seconds * 1000000);
+    } else if (strcmp(kind, "by_number") == 0) {
+        result = syscall(SYS_poll, NULL, 0, seconds * 1000);
+    } else if (strcmp(kind, "epoll") == 0) {
+        struct epoll_event event;
+        result = epoll_wait(ends[0], &event, 1, seconds * 1000);
+    } else if (strcmp(kind, "semtimedop") == 0) {
+        struct sembuf take = {0, -1, 0};
+        errno = 0;
+        result = semtimedop(semaphore, &take, 1, &span) == -1 && errno == EAGAIN ? 0 : errno;
+        semctl(semaphore, 0, IPC_RMID);
+    } else if (strcmp(kind, "recv") == 0) {
+        char c;
+        errno = 0;
+        result = recv(ends[0], &c, 1, 0) == -1 && errno == EAGAIN ? 0 : errno;
     } else if (strcmp(kind, "clock_nanosleep") == 0) {
         struct timespec until;
         syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &until);
-        until.tv_sec += SECONDS;
+        until.tv_sec += seconds;
         result = clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     } else if (strcmp(kind, "poll") == 0) {
-        result = poll(NULL, 0, SECONDS * 1000);
+        result = poll(NULL, 0, seconds * 1000);
     } else if (strcmp(kind, "select") == 0) {
-        struct timeval wait = {SECONDS, 0};
+        struct timeval wait = {seconds, 0};
         result = select(0, NULL, NULL, NULL, &wait);
     } else if (strcmp(kind, "sigtimedwait") == 0) {
         sigset_t set;
@@ -63,7 +96,7 @@ int main(int argc, char **argv) {
         result = answer == -ETIMEDOUT ? 0 : (int)-answer;
     } else {
         // pause and sigsuspend end when a handler has run, and not before.
-        alarm_in(SECONDS);
+        alarm_in(seconds);
         sigset_t none;
         sigemptyset(&none);
         if (strcmp(kind, "sigsuspend") == 0)
@@ -77,6 +110,6 @@ int main(int argc, char **argv) {
     SPOIL(1, took = 0.5);
     SPOIL(2, result = EINTR);
     expect(result == 0, "%s gave %ld", kind, result);
-    expect(took > SECONDS - 0.05, "%s ended after %.2f s", kind, took);
+    expect(took > seconds - 0.05, "%s ended after %.2f s", kind, took);
     pass();
 }

@@ -6,7 +6,7 @@
 //! runs for a moment. What the clock has missed makes a sleep look shorter than it was, never
 //! longer.
 
-use super::task::{after_name, file};
+use super::task::{after_name, file_of};
 use crate::again::nanoseconds;
 use crate::sys::{thread, timer};
 use crate::util::cell::Global;
@@ -18,26 +18,26 @@ const MOST: usize = 1024;
 /// How far each processor's clock is behind CLOCK_MONOTONIC, nanoseconds; zero if not known yet.
 static BEHIND: Global<[u64; MOST]> = Global::new([0; MOST]);
 
-/// When a thread that is asleep fell asleep, nanoseconds of CLOCK_MONOTONIC; zero if that is not
-/// known (no CONFIG_SCHED_DEBUG).
-pub(super) fn since(tid: u32) -> u64 {
+/// When a thread that is asleep, of a process or (zero) of this one, fell asleep, nanoseconds of
+/// CLOCK_MONOTONIC; zero if that is not known (no CONFIG_SCHED_DEBUG).
+pub(super) fn since(pid: u32, tid: u32) -> u64 {
     let mut text = [0; 512];
     // The processor is the 39th field of `stat`, which the name ends the second of.
-    let stat = after_name(file(tid, "stat", &mut text));
+    let stat = after_name(file_of(pid, tid, "stat", &mut text));
     let number = split(stat, b' ').nth(36).and_then(decimal);
     let Some((processor, _)) = number.filter(|&(n, _)| n < MOST as u64) else {
         return 0;
     };
-    match (last_run(tid), behind(processor as usize)) {
+    match (last_run(pid, tid), behind(processor as usize)) {
         (Some(run), Some(behind)) => run + behind,
         _ => 0,
     }
 }
 
 /// `se.exec_start`, nanoseconds: written as milliseconds with six decimals.
-fn last_run(tid: u32) -> Option<u64> {
+fn last_run(pid: u32, tid: u32) -> Option<u64> {
     let mut text = [0; 512];
-    let text = file(tid, "sched", &mut text);
+    let text = file_of(pid, tid, "sched", &mut text);
     let value = labelled(text, b"se.exec_start")?;
     let value = trim_start(trim_start(value).strip_prefix(b":")?);
     let (whole, rest) = decimal(value)?;
@@ -56,7 +56,7 @@ fn behind(processor: usize) -> Option<u64> {
     thread::set_affinity(&there).ok()?;
     // Brings the note up to date.
     thread::give_way();
-    let run = last_run(thread::id());
+    let run = last_run(0, thread::id());
     let now = timer::clock(1).map(nanoseconds);
     let _ = thread::set_affinity(&before);
     let behind = now.ok()?.checked_sub(run?)?;

@@ -8,8 +8,17 @@ use crate::util::text::{Show, Text, decimal, find_last, hexadecimal, labelled};
 
 /// A file of /proc/self/task/TID, as far as `to` reaches; empty if the thread has ended.
 pub(super) fn file<'a>(tid: u32, name: &str, to: &'a mut [u8]) -> &'a [u8] {
+    file_of(0, tid, name, to)
+}
+
+/// The same of a thread of a process; zero for this one.
+pub(super) fn file_of<'a>(pid: u32, tid: u32, name: &str, to: &'a mut [u8]) -> &'a [u8] {
     let name = Show::text(name);
-    let path = Text::<64>::format(format_args!("/proc/self/task/{tid}/{name}"));
+    let path = if pid == 0 {
+        Text::<64>::format(format_args!("/proc/self/task/{tid}/{name}"))
+    } else {
+        Text::format(format_args!("/proc/{pid}/task/{tid}/{name}"))
+    };
     fs::glance(path.as_c(), to)
 }
 
@@ -33,9 +42,40 @@ pub struct Call {
 impl Call {
     /// Reads /proc/self/task/TID/syscall, `nr a0 … a5 sp pc` or `running`.
     pub(super) fn read(tid: u32, sleeps: u64) -> Self {
+        let mut call = Self::see(0, tid, sleeps);
+        let [nr, args @ .., _, _] = call.words;
+        if call.valid {
+            if calls::is_timed(nr, &args) {
+                call.asleep = sleep::since(0, tid);
+            }
+            let place = calls::place_of_rest(nr, &args);
+            let _ = mm::read_own(place as usize, &mut call.kept);
+        }
+        call
+    }
+
+    /// What the first thread of another process is in, as far as the caller may know.
+    pub fn of_process(pid: u32) -> Self {
+        let mut text = [0; 4096];
+        let text = file_of(pid, pid, "status", &mut text);
+        let sleeps = labelled(text, SLEEPS).and_then(decimal);
+        let mut call = Self::see(pid, pid, sleeps.map_or(0, |(n, _)| n));
+        let [nr, args @ .., _, _] = call.words;
+        if call.valid {
+            call.asleep = sleep::since(pid, pid);
+            let place = calls::place_of_rest(nr, &args);
+            let _ = mm::read_of(pid, place as usize, &mut call.kept);
+        }
+        call
+    }
+
+    fn see(pid: u32, tid: u32, sleeps: u64) -> Self {
         let mut text = [0; 256];
-        let text = file(tid, "syscall", &mut text);
-        let mut call = Self::default();
+        let text = file_of(pid, tid, "syscall", &mut text);
+        let mut call = Self {
+            sleeps,
+            ..Self::default()
+        };
         let mut fields = text.split(|&b| b == b' ' || b == b'\n');
         let mut count = 0;
         for (word, field) in call.words.iter_mut().zip(&mut fields) {
@@ -50,15 +90,6 @@ impl Call {
             count += 1;
         }
         call.valid = count == call.words.len();
-        let [nr, args @ .., _, _] = call.words;
-        if call.valid {
-            call.sleeps = sleeps;
-            if calls::is_timed(nr, &args) {
-                call.asleep = sleep::since(tid);
-            }
-            let place = calls::place_of_rest(nr, &args);
-            let _ = mm::read_own(place as usize, &mut call.kept);
-        }
         call
     }
 
@@ -77,6 +108,9 @@ impl Call {
         }
     }
 }
+
+/// How `status` calls the number of times that a thread has gone to sleep.
+const SLEEPS: &[u8] = b"voluntary_ctxt_switches:";
 
 /// What must be known of a thread before a signal is sent to it.
 pub(super) struct Status {
@@ -104,7 +138,7 @@ impl Status {
         Some(Self {
             blocked,
             filters: [number(b"Seccomp:"), number(b"Seccomp_filters:")],
-            sleeps: number(b"voluntary_ctxt_switches:"),
+            sleeps: number(SLEEPS),
         })
     }
 

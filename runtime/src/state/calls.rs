@@ -110,6 +110,7 @@ fn state(frame: Frame, seen: &Call) -> (State, bool) {
                 .map(u64::from)
         };
         let number = if same { Some(nr) } else { found() };
+        let number = number.filter(|&n| parts::moves(n as u32));
         number.map_or(State::Other, State::Part)
     } else if after == at + 2 && (same && nr == rax || table::is_restarted(rax)) {
         State::Restarted

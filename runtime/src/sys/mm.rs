@@ -155,13 +155,19 @@ pub fn name(addr: usize, len: usize, name: &core::ffi::CStr) -> SysResult<()> {
 /// process_vm_readv(2) on itself. Tells how many bytes were copied. By the thread's id: a first
 /// thread that has ended has no memory any more.
 pub fn read_own(from: usize, to: &mut [u8]) -> SysResult<usize> {
+    read_of(super::thread::id(), from, to)
+}
+
+/// The same of another process.
+#[inline(never)]
+pub fn read_of(pid: u32, from: usize, to: &mut [u8]) -> SysResult<usize> {
     let local = [to.as_mut_ptr() as usize, to.len()];
     let remote = [from, to.len()];
     // SAFETY: the kernel writes within `to` only.
     unsafe {
         call!(
             __NR_process_vm_readv,
-            super::thread::id(),
+            pid,
             local.as_ptr(),
             1,
             remote.as_ptr(),

@@ -28,8 +28,12 @@ const MSG_WAITFORONE: u64 = 0x1_0000;
 
 /// Is a call one of those?
 pub(super) fn moves(number: u32) -> bool {
-    const ALL: [u32; 12] = [0, 1, 17, 19, 20, 44, 45, 46, 47, 299, 307, 318];
-    ALL.contains(&number)
+    const PREAD64: u64 = 17;
+    const ALL: [u64; 12] = [
+        0, WRITE, PREAD64, READV, WRITEV, SENDTO, RECVFROM, SENDMSG, RECVMSG, RECVMMSG, SENDMMSG,
+        GETRANDOM,
+    ];
+    ALL.contains(&u64::from(number))
 }
 
 /// What a descriptor leads to, as far as it matters here.

@@ -152,10 +152,7 @@ pub fn is_timed(number: u64, args: &[u64; 6]) -> bool {
 /// Where a call writes what is left of its time if a signal ends it; zero for nowhere.
 #[must_use]
 pub fn place_of_rest(number: u64, args: &[u64; 6]) -> u64 {
-    match kind_of(number, args) {
-        Some((Kind { left: n @ 1.., .. }, Some(_))) => {
-            args.get(usize::from(n)).copied().unwrap_or(0)
-        }
-        _ => 0,
-    }
+    let kind = ALWAYS.iter().find(|k| u64::from(k.number) == number);
+    let left = kind.map_or(0, |k| usize::from(k.left));
+    args.get(left).copied().filter(|_| left > 0).unwrap_or(0)
 }
