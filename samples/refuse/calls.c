@@ -65,6 +65,9 @@ int main(int argc, char **argv) {
         SPOIL(1, events[0].abnormal++);
         calls_judge(events, 1);
     }
+    // One that always lives.
+    int keeper;
+    born(&keeper);
     for (int i = 0; i < 2; i++)
         children[i].data = (void *)(long)born(&children[i].fd[1]);
     calls_wait(children, 2);
