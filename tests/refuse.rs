@@ -90,7 +90,10 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "refuse/descriptors",
         "tcp",
-        &["descriptor 7: ", "tcp socket"],
+        &[
+            "descriptor 7: connected tcp socket to 127.0.0.1:",
+            ": not carried",
+        ],
     ),
     (
         "refuse/descriptors",

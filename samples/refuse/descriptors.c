@@ -162,16 +162,17 @@ static int make(const char *kind) {
         return two[0];
     }
     if (strcmp(kind, "tcp") == 0) {
-        // Connected to a listener of our own, which is gone again: a connection, not a service.
+        // Connected to a listener that only another process has.
         int listener = socket(AF_INET, SOCK_STREAM, 0);
         struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
         socklen_t length = sizeof here;
         expect(bind(listener, (struct sockaddr *)&here, length) == 0 && listen(listener, 1) == 0, "listen");
         getsockname(listener, (struct sockaddr *)&here, &length);
-        int fd = socket(AF_INET, SOCK_STREAM, 0);
-        expect(connect(fd, (struct sockaddr *)&here, length) == 0, "connect");
-        close(listener);
-        return fd;
+        two[0] = socket(AF_INET, SOCK_STREAM, 0);
+        two[1] = listener;
+        expect(connect(two[0], (struct sockaddr *)&here, length) == 0, "connect");
+        give_away(two);
+        return two[0];
     }
     if (strcmp(kind, "tcp_waiting") == 0 || strcmp(kind, "udp") == 0) {
         // A process that is no child waits to be accepted, or has sent something.

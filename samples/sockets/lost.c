@@ -1,7 +1,7 @@
 // What leads to another process is lost with the user's leave: a pipe and a Unix socket have come to their end, a
-// connection that waited to be accepted and a datagram of somebody else's are not there.
-//#Allow: pipe,unix,udp
-//#Variants: pipe full unix waiting datagram
+// TCP connection was reset, a connection that waited to be accepted and a datagram of somebody else's are not there.
+//#Allow: pipe,unix,udp,tcp
+//#Variants: pipe full unix waiting datagram tcp tcp_waiting
 #include "inet.h"
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -43,6 +43,17 @@ int main(int argc, char **argv) {
         ends[1] = new_socket(AF_UNIX, SOCK_STREAM);
         expect(bind(ends[0], (struct sockaddr *)&here, sizeof here) == 0 && listen(ends[0], 3) == 0, "listen");
         expect(connect(ends[1], (struct sockaddr *)&here, sizeof here) == 0, "connect");
+    } else if (!strncmp(variant, "tcp", 3)) {
+        int listener = bound(SOCK_STREAM, name_of("own", 0));
+        ends[1] = new_socket(AF_INET, SOCK_STREAM);
+        expect(listen(listener, 3) == 0 && connected(ends[1], name_at(listener, 0)), "connect");
+        if (!strcmp(variant, "tcp_waiting")) {
+            ends[0] = listener;
+        } else {
+            ends[0] = accept(listener, NULL, NULL);
+            expect(ends[0] >= 0 && says(ends[1], "left") && happens(ends[0], POLLIN), "accept");
+        }
+        expect(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0, "flags");
     } else {
         ends[0] = bound(SOCK_DGRAM, name_of("own", 0));
         ends[1] = new_socket(AF_INET, SOCK_DGRAM);
@@ -59,7 +70,11 @@ int main(int argc, char **argv) {
     int lost = was_restored();
     if (is_full)
         expect(write(fd, "x", 1) == (lost ? -1 : 1) && (!lost || errno == EPIPE), "write");
-    else if (!strcmp(variant, "waiting"))
+    else if (!strcmp(variant, "tcp")) {
+        expect(!lost || (events_of(fd) & (POLLERR | POLLHUP)) == (POLLERR | POLLHUP), "events %x", events_of(fd));
+        expect(read(fd, text, 8) == 4 && memcmp(text, "left", 4) == 0, "what was there before");
+        expect(read(fd, text, 8) == -1 && errno == (lost ? ECONNRESET : EAGAIN), "reset");
+    } else if (strstr(variant, "waiting"))
         expect(lost ? accept(fd, NULL, NULL) == -1 && errno == EAGAIN : accept(fd, NULL, NULL) >= 0, "accept");
     else if (!strcmp(variant, "datagram"))
         expect(lost ? is_empty(fd) : reads(fd, "left"), "datagram");

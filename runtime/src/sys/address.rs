@@ -77,6 +77,33 @@ impl Address {
         Self::MOST
     }
 
+    /// This host's own address, and no port.
+    #[must_use]
+    pub fn loopback(family: u32) -> Self {
+        let ip = if family == family::INET {
+            Ip::V4([127, 0, 0, 1])
+        } else {
+            Ip::V6([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+        };
+        Self {
+            ip,
+            port: 0,
+            scope: 0,
+        }
+    }
+
+    /// Can it be written as version 4?
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.ip.short().is_some()
+    }
+
+    /// The port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Any address of the host.
     #[must_use]
     pub fn is_any(&self) -> bool {

@@ -151,6 +151,13 @@ impl Name {
         self.len > 2
     }
 
+    /// The family; zero for no address.
+    #[must_use]
+    pub fn family(&self) -> u32 {
+        let [low, high, ..] = self.bytes;
+        u16::from_le_bytes([low, high]).into()
+    }
+
     /// What follows the family.
     #[must_use]
     pub fn rest(&self) -> &[u8] {

@@ -1,7 +1,10 @@
-//! What sock_diag(7) tells of a Unix socket: any user may ask, and no other call names the other
+//! What sock_diag(7) tells of a socket: any user may ask, and no other call names the other
 //! end of a pair.
 
+use ckpt_format::record::family;
+
 use crate::error::{Context, Result};
+use crate::sys::address::Address;
 use crate::sys::fs::Fd;
 use crate::sys::socket::{self, DATAGRAM};
 use crate::util::arena::Arena;
@@ -47,43 +50,101 @@ impl Diag {
         })
     }
 
-    /// Asks; `None` if nobody answers.
-    pub(super) fn unix(&self, ino: u32) -> Result<Option<Facts<'_>>> {
-        let answer = self.arena.bytes(ANSWER, 8)?;
+    /// May anything be asked?
+    pub(super) fn answers(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Sends a request, whose head is `struct nlmsghdr`: length, type SOCK_DIAG_BY_FAMILY, flags
+    /// (NLM_F_REQUEST), sequence, port. Tells what comes behind the head of the answer; `None` if
+    /// nobody answers, or with an error: the socket is unknown, or the answer too long.
+    #[inline(never)]
+    fn ask(&self, request: &[u32]) -> Result<Option<&[u8]>> {
+        const HEAD: usize = 16;
         let Some(socket) = &self.socket else {
             return Ok(None);
         };
-        let mut got = 0;
-        for show in [SHOW, SHOW & !SHOW_WAITING] {
-            // `struct nlmsghdr`: length, type, flags (NLM_F_REQUEST), sequence, port; then
-            // `struct unix_diag_req`: family, protocol, states, inode, show, cookie (any).
-            let request = [
-                40,
-                1 << 16 | 20,
-                0,
-                0,
-                1,
-                u32::MAX,
-                ino,
-                show,
-                u32::MAX,
-                u32::MAX,
-            ];
-            let mut bytes = [0; 40];
-            for (to, word) in bytes.chunks_exact_mut(4).zip(request) {
-                to.copy_from_slice(&word.to_le_bytes());
+        let mut bytes = [0; 72];
+        let len = HEAD + 4 * request.len();
+        let head = [len as u32, 1 << 16 | 20, 0, 0];
+        let words = head.iter().chain(request);
+        for (to, word) in bytes.chunks_exact_mut(4).zip(words) {
+            to.copy_from_slice(&word.to_le_bytes());
+        }
+        let what = format_args!("cannot ask for sockets' other ends");
+        let bytes = bytes.get(..len).unwrap_or(&[]);
+        socket::send(socket.number(), bytes, &[], &[], 0).or_fail(what)?;
+        let answer = self.arena.bytes(ANSWER, 8)?;
+        let got = socket::receive(socket.number(), answer, &mut [], 0).or_fail(what)?;
+        if word(answer, 4) & 0xffff != 20 {
+            return Ok(None);
+        }
+        Ok(answer.get(HEAD..got.len))
+    }
+
+    /// Inode of the TCP socket with these ends, zero for one that no process has (yet, or any
+    /// more); `None` if there is none.
+    pub(super) fn tcp(&self, local: &Address, remote: &Address) -> Result<Option<u32>> {
+        const TCP: u32 = 6;
+        const LISTEN: u32 = 10;
+        let family = if local.is_short() {
+            family::INET
+        } else {
+            family::INET6
+        };
+        let [here, there] = [local, remote].map(|address| {
+            let mut bytes = [0; Address::MOST];
+            address.encode(family, &mut bytes);
+            bytes
+        });
+        // Behind the family and the port: where `struct sockaddr_in` and `sockaddr_in6` have it.
+        let at = if family == family::INET { 4 } else { 8 };
+        let ip = |bytes: &[u8], n: usize| word(bytes, at + 4 * n);
+        let ports = word(&here, 0) >> 16 | word(&there, 0) & 0xffff_0000;
+        // `struct inet_diag_req_v2`: family and protocol, states, ports, addresses, interface,
+        // cookie (any).
+        let mut request = [
+            0,
+            u32::MAX,
+            ports,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            u32::MAX,
+            u32::MAX,
+        ];
+        request[0] = family | TCP << 8;
+        let words = if family == family::INET { 1 } else { 4 };
+        for n in 0..words {
+            if let Some(to) = request.get_mut(3 + n) {
+                *to = ip(&here, n);
             }
-            let what = format_args!("cannot ask for sockets' other ends");
-            socket::send(socket.number(), &bytes, &[], &[], 0).or_fail(what)?;
-            got = socket::receive(socket.number(), answer, &mut [], 0)
-                .or_fail(what)?
-                .len;
-            // Anything else is an error: the socket is unknown, or the answer too long.
-            if word(answer, 4) & 0xffff == 20 {
-                return Ok(Some(facts(answer.get(32..got).unwrap_or(&[]))));
+            if let Some(to) = request.get_mut(7 + n) {
+                *to = ip(&there, n);
             }
         }
-        let _ = got;
+        // `struct inet_diag_msg`. One that listens there is found if there is no connection.
+        let answer = self.ask(&request)?;
+        Ok(answer
+            .filter(|answer| word(answer, 0) >> 8 & 0xff != LISTEN)
+            .map(|answer| word(answer, 68)))
+    }
+
+    /// Asks about a Unix socket; `None` if nobody answers.
+    pub(super) fn unix(&self, ino: u32) -> Result<Option<Facts<'_>>> {
+        for show in [SHOW, SHOW & !SHOW_WAITING] {
+            // `struct unix_diag_req`: family, protocol, states, inode, show, cookie (any).
+            let request = [1, u32::MAX, ino, show, u32::MAX, u32::MAX];
+            if let Some(answer) = self.ask(&request)? {
+                return Ok(Some(facts(answer.get(16..).unwrap_or(&[]))));
+            }
+        }
         Ok(None)
     }
 }

@@ -8,7 +8,7 @@ use super::super::collect::Collector;
 use super::super::kinds::{lost, refuse_socket};
 use super::diag::Diag;
 use super::queue::Queues;
-use super::{Encoded, Shown, Sock, inet, options, unix};
+use super::{Encoded, Shown, Sock, inet, options, tcp, unix};
 use crate::allow::Kind;
 use crate::error::Result;
 use crate::image::output::Output;
@@ -51,15 +51,15 @@ impl Sockets {
     #[inline(never)]
     pub(in super::super) fn collect(&mut self, collector: &mut Collector) -> Result<()> {
         let mut waiting = List::new(limits::DESCRIPTORS as usize);
-        let mut diag = None;
+        let mut asked = None;
         let mut number = 0;
         while let Some(known) = collector.file(number) {
             if known.kind == file_kind::SOCKET {
-                let diag = match &diag {
+                let diag = match &asked {
                     Some(diag) => diag,
-                    None => &*diag.insert(Diag::new()?),
+                    None => &*asked.insert(Diag::new()?),
                 };
-                let sock = look(
+                let mut sock = look(
                     number as u32,
                     known.fd,
                     known.ino as u32,
@@ -67,7 +67,12 @@ impl Sockets {
                     &mut waiting,
                 )?;
                 options::collect(&sock, &mut self.options)?;
-                let queued = if may_have_messages(&sock) {
+                let queued = if tcp::is_connection(&sock) {
+                    let other = tcp::other_end(collector, &sock);
+                    sock.peer_ino = other.map_or(0, |(_, ino)| ino);
+                    self.queues
+                        .read_connection(&sock, other.map(|(fd, _)| fd))?
+                } else if may_have_messages(&sock) {
                     self.queues.read(collector, &sock)?
                 } else {
                     0
@@ -77,12 +82,14 @@ impl Sockets {
             }
             number += 1;
         }
-        self.join(waiting.as_slice())?;
+        if let Some(diag) = &asked {
+            self.join(waiting.as_slice(), diag)?;
+        }
         self.queues.check_senders(self.all.as_slice())
     }
 
     /// Finds other ends.
-    fn join(&mut self, waiting: &[Waiting]) -> Result<()> {
+    fn join(&mut self, waiting: &[Waiting], diag: &Diag) -> Result<()> {
         for wait in waiting {
             let found = self
                 .all
@@ -101,12 +108,16 @@ impl Sockets {
             let Some(sock) = self.all.as_slice().get(n) else {
                 break;
             };
-            let joined = unix::join(sock, self.all.as_slice())?;
+            let joined = if tcp::is_connection(sock) {
+                tcp::join(sock, self.all.as_slice(), diag)?
+            } else {
+                unix::join(sock, self.all.as_slice())?
+            };
             if let Some(slot) = self.all.as_mut_slice().get_mut(n) {
                 *slot = joined;
             }
         }
-        Ok(())
+        tcp::order(self.all.as_mut_slice())
     }
 
     #[cold]

@@ -6,7 +6,7 @@ use ckpt_format::toc::kind;
 
 use super::queue::PASSCRED;
 use super::restore::{Made, number, stands_alone};
-use super::{Sock, inet};
+use super::{Sock, inet, tcp};
 use crate::error::{Context, Result, fail};
 use crate::image::input::{Image, InImage};
 use crate::sys::SysResult;
@@ -19,6 +19,8 @@ const CHUNK: usize = 64 << 10;
 /// Descriptors in one message, SCM_MAX_FD.
 const RIGHTS: usize = 253;
 const SO_SNDBUF: u32 = 7;
+/// Bytes that a connection of TCP takes at once.
+const FRESH: u64 = 1 << 20;
 
 /// Fills all queues; `places` has a descriptor for every file.
 pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i32]) -> Result<()> {
@@ -32,7 +34,8 @@ pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i
     let mut at = 0;
     let mut current = u32::MAX;
     for message in messages() {
-        if message.file != current {
+        let begins = message.file != current;
+        if begins {
             (current, at) = (message.file, 0);
         }
         let Some(n) = made.find(message.file) else {
@@ -50,12 +53,11 @@ pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i
         let (sender, to) = sender(made, n, &message, places).or_fail(what)?;
         let sock = made.sock(n);
         let receiver = place(places, &sock);
-        if sock.family == family::UNIX {
-            let credentials = message.flags & message_flag::CREDENTIALS;
-            socket::set_number(receiver, SOL_SOCKET, PASSCRED, credentials).or_fail(what)?;
+        prepare(&sock, &message, [sender.number(), receiver]).or_fail(what)?;
+        let is_tcp = tcp::is_connection(&sock);
+        if is_tcp && begins && made.slot(n).len > FRESH {
+            tcp::warm_up(sender.number(), receiver, buffer).or_fail(what)?;
         }
-        // As much as is allowed; the program's own setting follows.
-        socket::set_number(sender.number(), SOL_SOCKET, SO_SNDBUF, 1 << 29).or_fail(what)?;
         let flags = if message.flags & message_flag::URGENT != 0 {
             MSG_OOB
         } else {
@@ -74,6 +76,8 @@ pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i
             let send = || socket::send(sender.number(), piece, control, to, flags);
             let sent = if inet::may_be_read(&sock) {
                 inet::deliver(receiver, message.from, send)
+            } else if is_tcp && flags == 0 {
+                tcp::send_all(sender.number(), piece).map(|()| piece.len())
             } else {
                 send()
             };
@@ -86,6 +90,20 @@ pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i
         }
     }
     Ok(())
+}
+
+/// Sets what a message takes, at its sender and its receiver.
+fn prepare(sock: &Sock, message: &Message<'_>, [sender, receiver]: [i32; 2]) -> SysResult<()> {
+    if sock.family == family::UNIX {
+        let credentials = message.flags & message_flag::CREDENTIALS;
+        socket::set_number(receiver, SOL_SOCKET, PASSCRED, credentials)?;
+    }
+    if tcp::is_connection(sock) {
+        // Its buffers grow by themselves.
+        return Ok(());
+    }
+    // As much as is allowed; the program's own setting follows.
+    socket::set_number(sender, SOL_SOCKET, SO_SNDBUF, 1 << 29)
 }
 
 fn place(places: &[i32], sock: &Sock) -> i32 {

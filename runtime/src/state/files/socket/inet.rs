@@ -3,7 +3,8 @@
 use ckpt_format::record::{family, socket_state};
 
 use super::super::collect::Collector;
-use super::super::kinds::{lost, refuse_socket, refused};
+use super::super::kinds::{lost, refuse_socket};
+use super::tcp::{self, TCP};
 use super::{Made, Shown, Sock};
 use crate::allow::Kind;
 use crate::error::{Context, Result, fail};
@@ -11,13 +12,12 @@ use crate::sys::address::Address;
 use crate::sys::socket::{self, About, DATAGRAM, Name, RAW, SOL_SOCKET, STREAM};
 use crate::sys::{Errno, SysResult, fs, process};
 
-/// Protocols.
-const TCP: u32 = 6;
+/// A protocol that is TCP over several ways.
 const MPTCP: u32 = 262;
 
 /// Options of SOL_SOCKET that matter here.
-const REUSEADDR: u32 = 2;
-const SO_ERROR: u32 = 4;
+pub(super) const REUSEADDR: u32 = 2;
+pub(super) const SO_ERROR: u32 = 4;
 
 /// True of the families that this file is about.
 pub(super) fn is(family: u32) -> bool {
@@ -33,60 +33,8 @@ pub(super) fn look(mut sock: Sock) -> Result<Sock> {
         _ => &[],
     });
     match (sock.kind, sock.protocol) {
-        (STREAM, TCP | MPTCP) => stream(sock),
+        (STREAM, TCP | MPTCP) => tcp::look(sock),
         (DATAGRAM | RAW, _) => datagrams(sock),
-        _ => Err(refuse_socket(sock.fd)),
-    }
-}
-
-/// `struct tcp_info`, linux/tcp.h.
-#[derive(Clone, Copy)]
-struct Info([u8; 256]);
-
-impl Info {
-    fn of(sock: &Sock) -> Result<Self> {
-        const TCP_INFO: u32 = 11;
-        let mut info = Self([0; 256]);
-        socket::option(sock.fd, TCP, TCP_INFO, &mut info.0).or_fail(format_args!(
-            "cannot ask for the state of descriptor {}",
-            sock.fd
-        ))?;
-        Ok(info)
-    }
-
-    fn word(&self, at: usize) -> u32 {
-        let four = self.0.get(at..).and_then(|rest| rest.first_chunk());
-        u32::from_le_bytes(four.copied().unwrap_or_default())
-    }
-}
-
-/// Values of `tcpi_state`, net/tcp_states.h.
-const CLOSE: u8 = 7;
-const LISTEN: u8 = 10;
-
-fn stream(mut sock: Sock) -> Result<Sock> {
-    const POLLRDHUP: u16 = 0x2000;
-    const POLLERR: u16 = 8;
-    let info = Info::of(&sock)?;
-    match info.0[0] {
-        LISTEN => {
-            // Of one that listens, these are sk_ack_backlog and sk_max_ack_backlog (tcp_get_info,
-            // net/ipv4/tcp.c).
-            let (waiting, backlog) = (info.word(24), info.word(28));
-            if waiting > 0 {
-                let at = Shown(&sock.local);
-                let what = format_args!(
-                    "listening TCP socket on{at} with connections that were not accepted yet ({waiting})"
-                );
-                return Err(refused(sock.fd, what));
-            }
-            (sock.state, sock.backlog) = (socket_state::LISTENING, backlog);
-            Ok(sock)
-        }
-        // One that was connected has both directions shut down (tcp_done, net/ipv4/tcp.c).
-        CLOSE if fs::events(sock.fd, POLLRDHUP).is_ok_and(|e| e & (POLLRDHUP | POLLERR) == 0) => {
-            Ok(sock)
-        }
         _ => Err(refuse_socket(sock.fd)),
     }
 }
@@ -169,7 +117,9 @@ pub(super) fn bind(fd: i32, sock: &Sock, number: u32) -> Result<()> {
         socket::set_number(fd, SOL_SOCKET, REUSEADDR, 1).or_fail(what)?;
     }
     match socket::bind(fd, sock.local.as_bytes()) {
-        Err(IN_USE) => fail!("{what}: another process has it"),
+        Err(IN_USE) => {
+            fail!("{what}: it is taken; end what has it, or restore with --remap")
+        }
         done => done.or_fail(what),
     }
 }
@@ -190,9 +140,7 @@ pub(super) fn reach(sock: &Sock, from: &[u8], family: u32) -> Name {
     let (Ok(to), Ok(from)) = (sock.local.internet(), Name::new(from).internet()) else {
         return Name::NONE;
     };
-    let mut bytes = [0; Address::MOST];
-    let len = to.or_host_of(&from).encode(family, &mut bytes);
-    Name::new(bytes.get(..len).unwrap_or(&[]))
+    name(&to.or_host_of(&from), family)
 }
 
 /// Sends a datagram to a socket and waits until it is in its queue. Meanwhile it takes only what
@@ -224,4 +172,28 @@ fn queued(fd: i32) -> u32 {
     let _ = socket::option(fd, SOL_SOCKET, MEMINFO, &mut all);
     let [a, b, c, d, ..] = all;
     u32::from_le_bytes([a, b, c, d])
+}
+
+/// Is this an address of this host?
+pub(super) fn is_here(address: &Address) -> bool {
+    let family = if address.is_short() {
+        family::INET
+    } else {
+        family::INET6
+    };
+    socket::open(family, DATAGRAM, 0)
+        .and_then(|probe| bind_to(probe.number(), &address.with_port(0), family))
+        .is_ok()
+}
+
+/// Binds a socket of a family.
+pub(super) fn bind_to(fd: i32, at: &Address, family: u32) -> SysResult<()> {
+    socket::bind(fd, name(at, family).as_bytes())
+}
+
+/// An address as a family has it.
+pub(super) fn name(at: &Address, family: u32) -> Name {
+    let mut bytes = [0; Address::MOST];
+    let len = at.encode(family, &mut bytes);
+    Name::new(bytes.get(..len).unwrap_or(&[]))
 }

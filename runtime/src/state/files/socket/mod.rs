@@ -14,6 +14,7 @@ mod name;
 mod options;
 mod queue;
 mod restore;
+mod tcp;
 mod unix;
 
 pub(super) use dump::Sockets;
@@ -44,6 +45,10 @@ struct Sock {
     backlog: u32,
     flags: u32,
     mode: u32,
+    /// State of TCP, as the kernel counts.
+    phase: u8,
+    /// Connections that wait at one that listens.
+    waiting: u32,
     /// Inode of the socket, and of its other end; zero if it is closed or not known.
     ino: u32,
     peer_ino: u32,
@@ -67,6 +72,8 @@ impl Sock {
         backlog: 0,
         flags: 0,
         mode: 0,
+        phase: 0,
+        waiting: 0,
         ino: 0,
         peer_ino: 0,
         local: Name::NONE,

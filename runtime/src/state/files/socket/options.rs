@@ -4,7 +4,7 @@ use ckpt_format::limits;
 use ckpt_format::record::{SocketOption, family, socket_state};
 
 use super::super::kinds::refused;
-use super::{Encoded, Sock};
+use super::{Encoded, Sock, tcp};
 use crate::error::{Context, Result};
 use crate::sys::socket::{self, SOL_SOCKET};
 use crate::sys::{Errno, SysResult};
@@ -21,6 +21,8 @@ const ICMPV6: u16 = 58;
 
 /// Set before the socket gets a name or another end.
 const EARLY: u8 = 1;
+/// Of a connection last of all: how much it takes depends on its congestion control.
+const LATE: u8 = 4;
 /// Not of a connection, where the kernel changes it by itself.
 const IDLE: u8 = 2;
 
@@ -34,8 +36,8 @@ const RCVBUF: u16 = 8;
 const TABLE: [(u16, u16, u8, u8); 130] = [
     (SOCKET, 2, 4, EARLY), (SOCKET, 15, 4, EARLY), (SOCKET, 25, 16, EARLY), (SOCKET, SNDBUF, 4, EARLY), (SOCKET, RCVBUF, 4, EARLY),
     (IP, 15, 4, EARLY), (IP, 19, 4, EARLY), (IP, 24, 4, EARLY), (IP, 51, 4, EARLY),
-    (IPV6, 26, 4, EARLY), (IPV6, 75, 4, EARLY), (IPV6, 78, 4, EARLY),
-    (TCP, 2, 4, EARLY | IDLE), (TCP, 13, 16, EARLY),
+    (IPV6, 26, 4, EARLY | IDLE), (IPV6, 75, 4, EARLY), (IPV6, 78, 4, EARLY),
+    (TCP, 2, 4, EARLY | IDLE), (TCP, 13, 16, EARLY | LATE),
     (IP, 1, 4, 0), (IP, 2, 4, 0), (IP, 6, 4, 0), (IP, 7, 4, 0), (IP, 8, 4, 0), (IP, 10, 4, 0), (IP, 11, 4, 0),
     (IP, 12, 4, 0), (IP, 13, 4, 0), (IP, 18, 4, 0), (IP, 20, 4, 0), (IP, 21, 4, 0), (IP, 23, 4, 0),
     (IP, 25, 4, 0), (IP, 26, 4, 0), (IP, 32, 4, 0), (IP, 33, 4, 0), (IP, 34, 4, 0), (IP, 49, 4, 0),
@@ -66,11 +68,31 @@ const FILTER: u16 = 26;
 /// Nobody may change the filter any more.
 const LOCK_FILTER: u16 = 44;
 
+fn is_connection(sock: &Sock) -> bool {
+    matches!(
+        sock.state,
+        socket_state::CONNECTED | socket_state::CLOSED | socket_state::RESET
+    )
+}
+
 /// Notes all options of a socket.
 #[inline(never)]
 pub(super) fn collect(sock: &Sock, out: &mut Encoded) -> Result<()> {
+    const BUF_LOCK: u32 = 72;
+    const SNDBUF_LOCK: u32 = 1;
+    const RCVBUF_LOCK: u32 = 2;
+    let locks = socket::number(sock.fd, SOL_SOCKET, BUF_LOCK).unwrap_or(0);
     for (level, name, len, _) in TABLE {
         if sock.family == family::UNIX && level != SOCKET {
+            continue;
+        }
+        // Buffers of TCP grow by themselves, if the program has not said how large they are to be.
+        let lock = match (level, name) {
+            (SOCKET, SNDBUF) => SNDBUF_LOCK,
+            (SOCKET, RCVBUF) => RCVBUF_LOCK,
+            _ => 0,
+        };
+        if tcp::is_connection(sock) && lock & !locks != 0 {
             continue;
         }
         let mut value = [0; 32];
@@ -134,18 +156,15 @@ fn collect_filter(sock: &Sock, out: &mut Encoded) -> Result<()> {
 pub(super) fn restore(
     fd: i32,
     option: &SocketOption<'_>,
-    state: u32,
+    sock: &Sock,
     early: bool,
 ) -> SysResult<()> {
     let of = |row: &&(u16, u16, u8, u8)| {
         (u32::from(row.0), u32::from(row.1)) == (option.level, option.name)
     };
     let when = TABLE.iter().find(of).map_or(0, |row| row.3);
-    let connection = matches!(
-        state,
-        socket_state::CONNECTED | socket_state::CLOSED | socket_state::RESET
-    );
-    if (early && when & EARLY == 0) || (connection && when & IDLE != 0) {
+    let not_now = if early { IDLE | LATE } else { IDLE };
+    if (early && when & EARLY == 0) || (is_connection(sock) && when & not_now != 0) {
         return Ok(());
     }
     if (option.level, option.name) == (SOL_SOCKET, u32::from(FILTER)) {

@@ -13,9 +13,9 @@ use ckpt_format::toc::kind;
 
 use super::super::collect::Collector;
 use super::super::kinds::{lost, refused};
-use super::{Encoded, Shown, Sock, inet, unix};
+use super::{Encoded, Shown, Sock, inet, tcp, unix};
 use crate::allow::Kind;
-use crate::error::{Context, Result};
+use crate::error::{Context, Result, fail};
 use crate::image::output::{Output, Owner};
 use crate::sys::fs;
 use crate::sys::socket::{self, DATAGRAM, Name, Received, SOL_SOCKET, STREAM};
@@ -97,13 +97,92 @@ impl Queues {
         let back = saved.end(sock);
         walked?;
         back.or_fail(what)?;
-        let len = self.pool.as_slice().len() - at;
-        self.pool.fill(len.next_multiple_of(PAGE) - len)?;
+        self.filled(sock, at, self.pool.as_slice().len() - at)
+    }
+
+    /// Notes that a socket's queue begins at an offset of the pool; tells its length.
+    fn filled(&mut self, sock: &Sock, at: usize, len: usize) -> Result<u64> {
+        let now = self.pool.as_slice().len();
+        self.pool.fill(now.next_multiple_of(PAGE) - now)?;
         if len > 0 {
             let file = sock.file;
             self.queues.push(Queue { file, at, len })?;
         }
         Ok(len as u64)
+    }
+
+    /// Notes what a connection of TCP has not read, and what still lies with its other end; tells
+    /// how many bytes it is.
+    #[inline(never)]
+    pub(super) fn read_connection(&mut self, sock: &Sock, other: Option<i32>) -> Result<u64> {
+        let what = format_args!("cannot look into the socket at descriptor {}", sock.fd);
+        let saved = Saved::begin(sock).or_fail(what)?;
+        let at = self.pool.as_slice().len();
+        let len = self.unread(sock, other, saved.inline != 0);
+        let back = saved.end(sock);
+        let len = len?;
+        back.or_fail(what)?;
+        self.filled(sock, at, len)
+    }
+
+    fn unread(&mut self, sock: &Sock, other: Option<i32>, inline: bool) -> Result<usize> {
+        let fd = sock.fd;
+        let what = format_args!("cannot look into the socket at descriptor {fd}");
+        let mut len = fs::readable_bytes(fd).or_fail(what)? as usize;
+        let mark = tcp::mark(fd, inline, len);
+        let urgent = format_args!("TCP socket with an urgent byte behind others");
+        let stuck = other.map_or(Ok(0), |other| tcp::stuck(other, fd))? as usize;
+        let all = self.pool.fill(len + stuck)?;
+        if let (Some(other), 1..) = (other, stuck) {
+            if mark.is_some() {
+                return Err(refused(fd, urgent));
+            }
+            // Everything has to be sent again.
+            if !tcp::may_send(other)? || !tcp::has_room(other, len + stuck)? {
+                let to = Shown(&sock.local);
+                let what =
+                    format_args!("TCP socket to{to} with {stuck} bytes that do not fit there");
+                return Err(refused(other, what));
+            }
+            tcp::turn_over(other, fd, all)?;
+            len += stuck;
+        }
+        let mut got = if stuck > 0 { len } else { 0 };
+        while let Some(rest @ [_, ..]) = all.get_mut(got..) {
+            // A read ends where the mark is (tcp_recvmsg_locked, net/ipv4/tcp.c).
+            if got > 0 && socket::set_number(fd, SOL_SOCKET, PEEK_OFF, got as u32).is_err() {
+                return Err(refused(fd, urgent));
+            }
+            match socket::receive(fd, rest, &mut [], socket::MSG_PEEK)
+                .or_fail(what)?
+                .len
+            {
+                0 => fail!("{what}: it is empty"),
+                n => got += n,
+            }
+        }
+        let mut pieces = [(len, 0), (0, message_flag::URGENT), (0, 0)];
+        if let Some((at, apart)) = mark {
+            pieces[0].0 = at;
+            pieces[2].0 = len - at - 1;
+            pieces[1].0 = usize::from(apart);
+            if !apart {
+                // It was taken.
+                all.copy_within(at + 1..len, at);
+                len -= 1;
+            }
+        }
+        for (len, flags) in pieces.into_iter().filter(|(len, _)| *len > 0) {
+            let message = Message {
+                file: sock.file,
+                len: len as u32,
+                flags,
+                rights: 0,
+                from: &[],
+            };
+            self.messages.push(&message, 0)?;
+        }
+        Ok(len)
     }
 
     fn walk(&mut self, collector: &mut Collector, sock: &Sock, asked: bool) -> Result<()> {
@@ -325,14 +404,18 @@ impl Saved {
     fn begin(sock: &Sock) -> SysResult<Self> {
         let ask = |name| socket::number(sock.fd, SOL_SOCKET, name);
         let saved = Self {
-            offset: ask(PEEK_OFF)?,
+            // Before 6.9 TCP has none.
+            offset: ask(PEEK_OFF).unwrap_or(u32::MAX),
             inline: ask(OOBINLINE)?,
             credentials: ask(PASSCRED).unwrap_or(0),
         };
         if sock.family == family::UNIX {
             socket::set_number(sock.fd, SOL_SOCKET, PASSCRED, 1)?;
-            if sock.kind == STREAM {
-                socket::set_number(sock.fd, SOL_SOCKET, OOBINLINE, 1)?;
+        }
+        if sock.kind == STREAM {
+            socket::set_number(sock.fd, SOL_SOCKET, OOBINLINE, 1)?;
+            if saved.offset != u32::MAX {
+                socket::set_number(sock.fd, SOL_SOCKET, PEEK_OFF, u32::MAX)?;
             }
         }
         Ok(saved)
@@ -340,12 +423,13 @@ impl Saved {
 
     fn end(&self, sock: &Sock) -> SysResult<()> {
         let set = |name, value| socket::set_number(sock.fd, SOL_SOCKET, name, value);
-        set(PEEK_OFF, self.offset)?;
+        let offset = set(PEEK_OFF, self.offset);
         if sock.family == family::UNIX {
-            set(OOBINLINE, self.inline)?;
             set(PASSCRED, self.credentials)?;
+        } else if sock.kind == STREAM {
+            return set(OOBINLINE, self.inline);
         }
-        Ok(())
+        offset.and_then(|()| set(OOBINLINE, self.inline))
     }
 }
 

@@ -6,11 +6,12 @@ use ckpt_format::toc::kind;
 
 use super::super::open::c_path;
 use super::super::{F_SETFL, O_ASYNC};
-use super::{Shown, Sock, fill, name, options, unix};
+use super::{Shown, Sock, fill, inet, name, options, tcp, unix};
 use crate::error::{Context, Result};
 use crate::image::input::{Image, InImage};
+use crate::sys::address::Address;
 use crate::sys::fs::{self, Fd};
-use crate::sys::socket::{self, DATAGRAM, RAW};
+use crate::sys::socket::{self, DATAGRAM, Name, RAW, STREAM};
 use crate::util::arena::{Arena, Plain};
 
 /// What was made for a socket; -1 for no descriptor.
@@ -83,14 +84,16 @@ impl<'a> Made<'a> {
         let mut set = Setter::new(image);
         for n in 0..self.all.len() {
             let sock = self.sock(n);
-            if stands_alone(&sock) {
+            if stands_alone(&sock) && !is_late(&sock) {
                 let fd = open(&sock, image)?;
                 set.options(&sock, fd.number(), true)?;
                 name::give(fd.number(), &sock, number(image, sock.file))?;
                 self.set(n, |slot| slot.fd = fd.release());
             }
         }
-        // When all are bound: beside one that listens, others can no longer be bound to its port.
+        // Beside one that listens, others can no longer be bound to its port; at a Unix socket that
+        // does, connections are made.
+        self.pairs(image, true)?;
         for n in 0..self.all.len() {
             let sock = self.sock(n);
             if sock.state == socket_state::LISTENING {
@@ -99,11 +102,7 @@ impl<'a> Made<'a> {
                 socket::listen(self.slot(n).fd, sock.backlog).or_fail(what)?;
             }
         }
-        for n in 0..self.all.len() {
-            if self.slot(n).fd < 0 {
-                self.pair(n, image)?;
-            }
-        }
+        self.pairs(image, false)?;
         // In the order in which they are to be accepted.
         for n in 0..self.all.len() {
             let mut place = 0;
@@ -115,15 +114,66 @@ impl<'a> Made<'a> {
             while listener.state == socket_state::LISTENING
                 && let Some(next) = self.all.iter().position(|sock| waits(sock, place))
             {
-                let fd = self.slot(next).fd;
-                socket::connect(fd, listener.local.as_bytes()).or_fail(format_args!(
-                    "descriptor {}: cannot connect",
-                    number(image, listener.file)
-                ))?;
+                let sock = self.sock(next);
+                if is_late(&sock) {
+                    let fd = connect(image, &sock, &sock.remote)?;
+                    self.set(next, |slot| slot.fd = fd.release());
+                } else {
+                    let fd = self.slot(next).fd;
+                    socket::connect(fd, listener.local.as_bytes()).or_fail(format_args!(
+                        "descriptor {}: cannot connect",
+                        number(image, listener.file)
+                    ))?;
+                }
                 place += 1;
             }
         }
         Ok(())
+    }
+
+    /// Makes what is made with its other end: of TCP, or of Unix sockets.
+    fn pairs(&mut self, image: &Image<'_>, tcp: bool) -> Result<()> {
+        for n in 0..self.all.len() {
+            let sock = self.sock(n);
+            if self.slot(n).fd < 0 && !is_late(&sock) && inet::is(sock.family) == tcp {
+                self.pair(n, image)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a connection of TCP: the end that is there, and the other.
+    fn connection(&self, n: usize, other: Option<usize>, image: &Image<'_>) -> Result<[Fd; 2]> {
+        let sock = self.sock(n);
+        let Some(peer) = other.map(|m| self.sock(m)) else {
+            return remains(&sock, image);
+        };
+        if !tcp::is_connection(&peer) {
+            return Err(DecodeError::Value("socket")).within(&image.path);
+        }
+        // The end that was accepted has its port with the one that listened, and perhaps others.
+        let shared = |name: &Name| {
+            let Ok(at) = name.internet() else {
+                return false;
+            };
+            let of =
+                |s: &&Sock| s.kind == STREAM && s.local.internet().is_ok_and(|l| l.includes(&at));
+            self.all.iter().filter(of).nth(1).is_some()
+        };
+        let accepts = shared(&sock.local) || !shared(&peer.local);
+        let [server, client] = if accepts {
+            [&sock, &peer]
+        } else {
+            [&peer, &sock]
+        };
+        let descriptor = number(image, sock.file);
+        let listener = tcp::listen(open_early(image, server)?, server, descriptor)?;
+        let what = format_args!("descriptor {descriptor}: cannot make its connection again");
+        let to = server.local.internet();
+        let to = to.map(|to| inet::name(&to, client.family)).or_fail(what)?;
+        let end = connect(image, client, &to)?;
+        let taken = tcp::accept(listener.number(), end.number()).or_fail(what)?;
+        Ok(if accepts { [taken, end] } else { [end, taken] })
     }
 
     /// Makes a socket with its other end, which may be nobody's.
@@ -140,7 +190,9 @@ impl<'a> Made<'a> {
             return Err(DecodeError::Value("socket")).within(&image.path);
         }
         let named = sock.local.is_some() || sock.remote.is_some();
-        let [this, that] = if named && sock.kind != DATAGRAM {
+        let [this, that] = if inet::is(sock.family) {
+            self.connection(n, other, image)?
+        } else if named && sock.kind != DATAGRAM {
             // The end that was accepted has its name of the listening socket, as others may.
             let shared = |name: &[u8]| {
                 let of = |s: &&Sock| s.local.as_bytes() == name;
@@ -288,7 +340,12 @@ impl<'i, 'a> Setter<'i, 'a> {
             if option.file != sock.file {
                 continue;
             }
-            options::restore(fd, &option, sock.state, early).or_fail(format_args!(
+            let set = options::restore(fd, &option, sock, early);
+            // What is left of a connection that is over may be elsewhere.
+            if inet::is(sock.family) && is_over(sock) {
+                continue;
+            }
+            set.or_fail(format_args!(
                 "descriptor {}: cannot set option {} of level {} of its socket",
                 number(self.image, sock.file),
                 option.name,
@@ -330,12 +387,16 @@ impl Made<'_> {
         let files = image.files().filter(|file| file.kind == file_kind::SOCKET);
         for (n, (sock, file)) in self.all.iter().zip(files).enumerate() {
             let place = places.get(sock.file as usize).copied().unwrap_or(-1);
-            let slot = self.slot(n);
+            let mut slot = self.slot(n);
             let what = format_args!(
                 "descriptor {}: cannot make its socket as it was",
                 number(image, sock.file)
             );
-            if slot.other >= 0 && sock.has(socket_flag::ERROR) {
+            if sock.state == socket_state::RESET && slot.other >= 0 {
+                let error = sock.has(socket_flag::ERROR);
+                tcp::break_off(Fd::own(slot.other), place, error).or_fail(what)?;
+                slot.other = -1;
+            } else if slot.other >= 0 && sock.has(socket_flag::ERROR) {
                 // What the other end leaves unread when it closes becomes an error here.
                 socket::send(place, b"-", &[], &[], 0).or_fail(what)?;
             }
@@ -346,7 +407,8 @@ impl Made<'_> {
             }
             set.options(sock, place, false)?;
             for (flag, how) in [(socket_flag::NO_READING, 0), (socket_flag::NO_WRITING, 1)] {
-                if sock.has(flag) && sock.state != socket_state::CLOSED {
+                let closed = sock.state == socket_state::CLOSED && !inet::is(sock.family);
+                if sock.has(flag) && !closed {
                     socket::shut_down(place, how).or_fail(what)?;
                 }
             }
@@ -389,9 +451,55 @@ pub(super) fn stands_alone(sock: &Sock) -> bool {
             sock.local.is_some() && sock.remote.is_some()
         }
         socket_state::DIRECTED => sock.remote.is_some(),
-        socket_state::CONNECTED | socket_state::CLOSED => false,
+        socket_state::CONNECTED | socket_state::CLOSED | socket_state::RESET => false,
         _ => true,
     }
+}
+
+/// Is it made when the socket that it waits at listens?
+fn is_late(sock: &Sock) -> bool {
+    sock.state == socket_state::WAITING && inet::is(sock.family)
+}
+
+/// Is the connection over?
+fn is_over(sock: &Sock) -> bool {
+    matches!(sock.state, socket_state::CLOSED | socket_state::RESET)
+}
+
+/// A new socket with the options that come first.
+fn open_early(image: &Image<'_>, sock: &Sock) -> Result<Fd> {
+    let fd = open(sock, image)?;
+    Setter::new(image).options(sock, fd.number(), true)?;
+    Ok(fd)
+}
+
+/// Makes a connection of TCP whose other end is closed. If its place is not to be had, as that of a
+/// lost connection on another host, it has another.
+fn remains(sock: &Sock, image: &Image<'_>) -> Result<[Fd; 2]> {
+    let descriptor = number(image, sock.file);
+    let what = format_args!("descriptor {descriptor}: cannot make its connection again");
+    let make = || socket::open(sock.family, STREAM, 0).or_fail(what);
+    let (listener, from, accepts) = match tcp::listen(make()?, sock, descriptor) {
+        Ok(listener) => (listener, sock.remote, true),
+        Err(_) => {
+            let here = sock.local.internet().is_ok_and(|at| inet::is_here(&at));
+            let from = if here { sock.local } else { Name::NONE };
+            let nowhere = Sock::NONE;
+            (tcp::listen(make()?, &nowhere, descriptor)?, from, false)
+        }
+    };
+    let at = socket::local(listener.number()).or_fail(what)?;
+    // One that is bound to no address is reached at this host's own.
+    let to = inet::name(&at.or_host_of(&Address::loopback(sock.family)), sock.family);
+    let end = tcp::connect(make, &from, &to, descriptor)?;
+    let taken = tcp::accept(listener.number(), end.number()).or_fail(what)?;
+    Ok(if accepts { [taken, end] } else { [end, taken] })
+}
+
+/// Connects an end of TCP from where it was.
+fn connect(image: &Image<'_>, sock: &Sock, to: &Name) -> Result<Fd> {
+    let number = number(image, sock.file);
+    tcp::connect(|| open_early(image, sock), &sock.local, to, number)
 }
 
 fn open(sock: &Sock, image: &Image<'_>) -> Result<Fd> {
