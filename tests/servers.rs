@@ -9,6 +9,10 @@ mod dialogs;
 mod golang;
 #[path = "servers/place.rs"]
 mod place;
+#[path = "servers/socat.rs"]
+mod socat;
+#[path = "servers/terminals.rs"]
+mod terminals;
 
 use std::path::Path;
 
@@ -37,6 +41,11 @@ fn main() {
         trials.push(trial(tool.name.to_owned(), move || {
             dialogs::survives(&tool)
         }));
+    }
+    trials.push(trial("socat".to_owned(), socat::socat));
+    for screen in terminals::screens() {
+        let survives = move || terminals::survives(&screen);
+        trials.push(trial(screen.name.to_owned(), survives));
     }
     libtest_mimic::run(&arguments, trials).exit();
 }
