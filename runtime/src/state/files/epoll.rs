@@ -27,6 +27,7 @@ use super::{F_DUPFD_CLOEXEC, F_GETFD, F_SETFL, FD_CLOEXEC, fdinfo, locks};
 use crate::error::{Context, Result, fail};
 use crate::image::input::{Image, InImage};
 use crate::sys::fs::{self, Event, Fd};
+use crate::sys::socket::{self, About};
 use crate::sys::{Errno, SysResult, thread};
 use crate::util::arena::{Arena, Plain};
 use crate::util::text::{after, decimal, find, hexadecimal, trim_start};
@@ -343,6 +344,14 @@ fn under(number: i32, fd: i32, act: impl FnOnce() -> SysResult<()>) -> SysResult
     done
 }
 
+/// Is it a socket that listens, or one of the network?
+fn is_open_to_others(fd: i32) -> bool {
+    const AF_INET: u32 = 2;
+    const AF_INET6: u32 = 10;
+    socket::ask(fd, About::Listening) == Ok(1)
+        || matches!(socket::ask(fd, About::Family), Ok(AF_INET | AF_INET6))
+}
+
 /// Makes an instance again, which watches nothing yet.
 pub(super) fn open(fd: u32, file: &File<'_>) -> Result<Fd> {
     let what = format_args!("descriptor {fd}: cannot make its epoll instance again");
@@ -393,8 +402,10 @@ pub(super) fn restore(arena: &Arena, image: &Image<'_>, places: &[i32]) -> Resul
         }
         if watches.iter().any(is_edge) {
             take(epoll, events)?;
-            // What a stream of the restoring command has to tell is new.
-            let is_due = |w: &&Watch| w.due != 0 || is_one_shot(w) || is_stream(w.target);
+            // What a stream of the restoring command has to tell is new, and so may be what others
+            // have sent to a socket since it was made again.
+            let is_new = |file| is_stream(file) || is_open_to_others(fd_of(file));
+            let is_due = |w: &&Watch| w.due != 0 || is_one_shot(w) || is_new(w.target);
             for watch in watches.iter().filter(is_due).filter(|w| !has_fired(w)) {
                 at(watch, &|| set_anew(epoll, watch))?;
             }
