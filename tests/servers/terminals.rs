@@ -31,15 +31,42 @@ const LINES: usize = 5000;
 
 /// All of them.
 pub(crate) fn screens() -> Vec<Screen> {
-    vec![Screen {
-        name: "less",
-        original: "/usr/bin/less",
-        args: &["text"],
-        first: (&["100g"], |rows| less(100, rows)),
-        then: (&["/text 3000$", "Enter"], |rows| less(3000, rows)),
-        last: &["q"],
-        file: || numbered(1..=LINES).concat(),
-    }]
+    vec![
+        Screen {
+            name: "less",
+            original: "/usr/bin/less",
+            args: &["text"],
+            first: (&["100g"], |rows| less(100, rows)),
+            then: (&["/text 3000$", "Enter"], |rows| less(3000, rows)),
+            last: &["q"],
+            file: || numbered(1..=LINES).concat(),
+        },
+        // With a change that is not saved, and a swap file.
+        Screen {
+            name: "vim",
+            original: "/usr/bin/vim",
+            args: &[
+                "-u",
+                "NONE",
+                "--cmd",
+                "set nocp ls=0 noshowmode shm+=I",
+                "text",
+            ],
+            first: (&["100G", "O", "typed", "Escape", "z", "t"], |rows| {
+                [
+                    vec!["typed".to_owned()],
+                    lines(100, rows - 2),
+                    vec![String::new()],
+                ]
+                .concat()
+            }),
+            then: (&["u", "3000G", "z", "Enter", "C-l"], |rows| {
+                [lines(3000, rows - 1), vec![String::new()]].concat()
+            }),
+            last: &[":1,4900d", "Enter", ":wq", "Enter"],
+            file: || numbered(4901..=LINES).concat(),
+        },
+    ]
 }
 
 fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<String> {
