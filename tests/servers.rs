@@ -31,7 +31,11 @@ fn main() {
             if let Some(args) = args {
                 let name = format!("{}::{}", server.name, kind.name());
                 let survives = move || Run::new(&server, kind, args)?.survives();
-                trials.push(trial(name, survives));
+                trials.push(trial(name.clone(), survives));
+                if server.hears_halves && kind == Kind::Unix {
+                    let survives = move || Run::new(&server, kind, args)?.loses_a_client();
+                    trials.push(trial(name + "_with_a_client", survives));
+                }
             }
         }
     }
@@ -78,7 +82,8 @@ impl Run {
         patch(&original, &program)?;
         let mut launch = Launch::new(&program, &[], place.scratch.path());
         launch.args = args.iter().map(|arg| place.fill(arg)).collect();
-        launch.env.clear();
+        // For those that are connected at a checkpoint.
+        launch.env = vec![("CKPT_ALLOW".to_owned(), "unix".to_owned())];
         let process = launch.start()?;
         let mut run = Self {
             server: *server,
@@ -111,10 +116,15 @@ impl Run {
 
     /// Takes the step that depends on all the steps before it.
     fn step(&mut self) -> Result<()> {
+        let (say, hear) = self.next();
+        self.talk(say, &hear)
+    }
+
+    /// What is said and heard in the next step.
+    fn next(&mut self) -> (&'static str, String) {
         self.count += 1;
         let (say, hear) = self.server.step;
-        let count = self.count.to_string();
-        self.talk(say, &hear.replace("COUNT", &count))
+        (say, hear.replace("COUNT", &self.count.to_string()))
     }
 
     fn survives(mut self) -> Result<()> {
@@ -133,6 +143,36 @@ impl Run {
                 self.step().context("after a restore")?;
             }
         }
+        self.ends()
+    }
+
+    /// A client has said half of something when the checkpoint is taken, and the rest of it afterwards. In the
+    /// restored server its connection is broken, and nothing else is amiss.
+    fn loses_a_client(mut self) -> Result<()> {
+        let mut client = self.place.connect(&mut self.process)?;
+        let count = self.count;
+        let (say, hear) = self.next();
+        // Not even the first line of it.
+        let line = say.find('\r').unwrap_or(say.len());
+        let (half, rest) = say.split_at(line / 2);
+        client.say(half)?;
+        // Until it has been heard by a server that does one thing at a time.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let image = self.place.scratch.join("client.img");
+        checkpoint(&self.launch.program, self.process.pid(), &image, false)?;
+        client.talk(rest, &hear).context("after a checkpoint")?;
+        client.end()?;
+        self.process.kill()?;
+        self.restore(&image)?;
+        self.count = count;
+        for _ in 0..3 {
+            self.step().context("after a restore")?;
+        }
+        self.ends()
+    }
+
+    /// The signal that ends the server does so in good order.
+    fn ends(mut self) -> Result<()> {
         let (signal, expected) = self.server.end;
         self.process.signal(signal)?;
         let status = self.process.wait()?;

@@ -30,6 +30,8 @@ pub(crate) struct Server {
     pub(crate) first: &'static [Talk],
     /// What they do over and over; `COUNT` is how often it has been done.
     pub(crate) step: Talk,
+    /// The step may be said in two halves, and the first one is not counted.
+    pub(crate) hears_halves: bool,
     /// How often it is killed and restored in a row.
     pub(crate) generations: u32,
     /// Options of the restores.
@@ -47,6 +49,7 @@ const PLAIN: Server = Server {
     tcp: None,
     first: &[],
     step: COUNTED,
+    hears_halves: true,
     generations: 2,
     options: &[],
     end: (Signal::TERM, 3),
@@ -131,6 +134,7 @@ http {
                 "a file, Active connections: 1 \nserver accepts handled requests\n COUNT COUNT COUNT \n\
                  Reading: 0 Writing: 1 Waiting: 0 \n\n",
             ),
+            hears_halves: false,
             end: (Signal::QUIT, 0),
             ..PLAIN
         },

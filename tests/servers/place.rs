@@ -94,9 +94,14 @@ impl Place {
 pub(crate) struct Client(UnixStream);
 
 impl Client {
+    /// Says something.
+    pub(crate) fn say(&mut self, text: &str) -> Result<()> {
+        Ok(self.0.write_all(text.as_bytes())?)
+    }
+
     /// Says something, and hears an answer that ends so.
     pub(crate) fn talk(&mut self, say: &str, hear: &str) -> Result<String> {
-        self.0.write_all(say.as_bytes())?;
+        self.say(say)?;
         let mut heard = Vec::new();
         while !heard.ends_with(hear.as_bytes()) {
             let mut buffer = [0; 4096];
