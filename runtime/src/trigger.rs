@@ -34,8 +34,9 @@ pub fn signals() -> impl Iterator<Item = u32> {
 /// formatted path a level.
 const STACK: usize = 256 << 10;
 
-/// Set when the checkpoint is over and its requester is about to be told, who may ask for another.
-static OVER: AtomicBool = AtomicBool::new(false);
+/// Set while a checkpoint is under way: from when it is known who asks until that one is told, who
+/// may ask for another then. A request may come by two signals, and must not be taken for another.
+static BUSY: AtomicBool = AtomicBool::new(false);
 
 /// One checkpoint to take.
 #[derive(Debug)]
@@ -74,6 +75,7 @@ pub unsafe fn take(number: u32, info: *const Info, context: usize) -> usize {
     room::make();
     // SAFETY: SA_SIGINFO: the kernel put it there.
     let request = Request::received(unsafe { &*info });
+    BUSY.store(true, SeqCst);
     if request.is_none() && number != config::with(|c| c.signal) {
         // Given up meanwhile.
         return end();
@@ -111,7 +113,7 @@ pub unsafe fn attend(number: u32, info: *const Info, context: usize) -> usize {
         }
     } else if quiesce::is_borrowed(number) {
         return FOREIGN;
-    } else if OVER.load(SeqCst) && request::is_one(info) {
+    } else if !BUSY.load(SeqCst) && request::is_one(info) {
         return LATER;
     } else if let Some(request) = Request::received(info) {
         request.answer(Err(b"another checkpoint is under way"));
@@ -173,7 +175,7 @@ extern "C" fn on_own_stack(order: usize) -> usize {
 
 /// Tells the requester, or the log.
 fn tell(order: &Order, result: Result<PathText>) {
-    OVER.store(true, SeqCst);
+    BUSY.store(false, SeqCst);
     match (&order.request, result) {
         (Some(request), Ok(path)) => request.answer(Ok(path.as_bytes())),
         (Some(request), Err(_)) => request.answer(Err(error::message().as_bytes())),

@@ -106,8 +106,7 @@ static void *calls_run(void *argument) {
             if (w->lates < 4096)
                 w->late[w->lates++] = end - w->woken;
         } else {
-            // A beat may be as late as the machine is loaded, but not as late as that.
-            w->early += end < w->deadline + gap - SPAN / 2;
+            // The first beat may be as late as the machine is busy: that is told, not judged.
             if (w->lates_restored < 256)
                 w->late_restored[w->lates_restored++] = end - (w->deadline + gap);
         }
