@@ -5,8 +5,10 @@
 
 use std::fs;
 
-use anyhow::Result;
-use ckpt_tests::{Link, Series, times, wait_for_runtime};
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use ckpt_tests::{Link, Series, command_of, times, wait_for_runtime};
 
 fn checkpoints(sample: &str, link: Link) -> Result<()> {
     let run = Series::new(sample, "", link)?;
@@ -27,6 +29,36 @@ fn restores(sample: &str, link: Link) -> Result<()> {
         wait_for_runtime(&mut process)?;
         fs::remove_file(&image)?;
     }
+    run.finish(&mut process)
+}
+
+/// gdb, as the plain user, attached to a restored program: it knows every thread and what it does. Where only
+/// descendants may be traced (Yama), this is skipped, and says so.
+#[test]
+fn a_debugger_sees_them() -> Result<()> {
+    const THREADS: usize = 16;
+    let scope = fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
+    if !["", "0"].contains(&scope.trim()) {
+        eprintln!("skipped: ptrace_scope is {scope}");
+        return Ok(());
+    }
+    let run = Series::new("threads/turns", "", Link::Pie)?;
+    let mut process = run.start()?;
+    let image = run.checkpoint(&process, 1)?;
+    process.kill()?;
+    process = run.launch.restore(&image).start()?;
+    wait_for_runtime(&mut process)?;
+    let output = command_of(Path::new("/usr/bin/gdb"), None)
+        .args(["-nx", "-batch", "-p", &process.pid().to_string()])
+        .args(["-ex", "info threads", "-ex", "thread apply all bt"])
+        .output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let shows = |what: &str| text.lines().filter(|line| line.contains(what)).count();
+    // In the list and above its frames.
+    ensure!(shows("(LWP ") >= 2 * (THREADS + 1), "threads: {text}");
+    ensure!(shows("run (argument=") == THREADS, "their work: {text}");
+    ensure!(shows(" main (argc=") == 1, "the first thread: {text}");
+    ensure!(shows("?? ()") == 0, "frames without a name: {text}");
     run.finish(&mut process)
 }
 

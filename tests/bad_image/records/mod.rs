@@ -93,7 +93,8 @@ fn counts_and_lengths() -> Result<()> {
     for kind in toc::ALL.into_iter().filter(|kind| *kind != kind::PAGES) {
         let not = format!("section {} does not decode", toc::name(kind));
         let whole = parts.bytes(kind).len();
-        for len in [0, 1, 3, 4, whole / 2, whole - 1] {
+        let lens = [0, 1, 3, 4, whole / 2, whole - 1];
+        for len in lens.into_iter().filter(|&len| len < whole) {
             let cut = parts.with(kind, |bytes| bytes[..len].to_vec());
             cases.refused(&format!("{not}: {len} bytes"), &cut.build(), &not);
         }
