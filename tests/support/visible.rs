@@ -150,7 +150,11 @@ fn descriptors(pid: u32) -> Result<String> {
     for entry in entries {
         let entry = entry?;
         let number: u32 = entry.file_name().to_string_lossy().parse()?;
-        let link = fs::read_link(entry.path())?.display().to_string();
+        let link = fs::read_link(entry.path()).map_or_else(
+            // One that is too long can only be told of.
+            |error| error.kind().to_string(),
+            |path| path.display().to_string(),
+        );
         // A pipe or socket made again has another inode too.
         let link = if link.ends_with(" (deleted)") {
             "(deleted)".to_owned()

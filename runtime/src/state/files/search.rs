@@ -3,7 +3,8 @@
 //!
 //! First what can be looked at without a trace: the working directory, the program's arguments, the
 //! files that it has open, and all directories above. Then directories are read, those nearest to
-//! the working directory and to the root first, unless the program would be told of that.
+//! the working directory and to the tops of the file systems first, unless the program would be told
+//! of that. Other file systems are left alone: one of a network might not even answer.
 #![expect(
     unsafe_code,
     reason = "vouches that a record of integers may be all zeroes"
@@ -17,7 +18,7 @@ use crate::error::{Context, Result};
 use crate::sys::fs::{self, Fd};
 use crate::util::arena::{Arena, Plain};
 use crate::util::list::List;
-use crate::util::text::{PathText, find, find_last, split, until_nul};
+use crate::util::text::{PathText, after, decimal, find, find_last, split, until_nul};
 
 /// IN_ACCESS, IN_CLOSE_NOWRITE, IN_OPEN: what reading a directory does.
 const READING: u32 = 0x31;
@@ -27,6 +28,8 @@ const IN_DONT_FOLLOW: u32 = 0x200_0000;
 const ENTRIES: usize = 1 << 19;
 /// Directories that are read.
 const DIRECTORIES: usize = 1 << 15;
+/// Bytes of the table of mounts.
+const MOUNTS: usize = 256 << 10;
 /// Bytes of names of directories to be read.
 const NAMES: usize = 8 << 20;
 
@@ -156,6 +159,38 @@ impl Search<'_> {
         Ok(())
     }
 
+    /// Where the file systems begin of which something is looked for, and where the others do.
+    fn mounts(&self, walk: &mut Walk<'_>, room: &mut [u8]) -> Result<()> {
+        let mut filled = 0;
+        if let Ok(file) = fs::open(c"/proc/thread-self/mountinfo", fs::O_RDONLY, 0) {
+            while let Some(rest @ [_, ..]) = room.get_mut(filled..) {
+                match fs::read(file.number(), rest) {
+                    Ok(got @ 1..) => filled += got,
+                    _ => break,
+                }
+            }
+        }
+        for line in split(room.get(..filled).unwrap_or(&[]), b'\n') {
+            // `36 35 98:0 /root /place rw,noatime …`
+            let mut words = split(line, b' ').skip(2);
+            let device = words.next().and_then(decimal).and_then(|(major, rest)| {
+                let (minor, _) = decimal(after(rest, b":")?)?;
+                Some(major << 20 | minor)
+            });
+            let (Some(device), Some(place)) = (device, words.nth(1)) else {
+                continue;
+            };
+            let wanted = |w: &Watched| w.path_len == 0 && w.device == device;
+            if self.book.watched().iter().any(wanted) {
+                walk.push(place);
+            } else {
+                walk.skipped.append(place)?;
+                walk.skipped.push(0)?;
+            }
+        }
+        Ok(())
+    }
+
     fn directories(&mut self) -> Result<()> {
         let arena = Arena::new(2 << 20)?;
         // Remainders of the inodes that are looked for.
@@ -170,6 +205,7 @@ impl Search<'_> {
             next: 0,
             seen: arena.records(DIRECTORIES * 2)?,
             count: 0,
+            skipped: List::new(MOUNTS),
         };
         let mut room = [0; 4096];
         let mut here = fs::working_directory(&mut room).unwrap_or(b"/");
@@ -179,7 +215,7 @@ impl Search<'_> {
                 .get(..find_last(here, b'/').unwrap_or(0).max(1))
                 .unwrap_or(&[]);
         }
-        walk.push(b"/");
+        self.mounts(&mut walk, arena.bytes(MOUNTS, 1)?)?;
         let mut entries = 0;
         while let Some(path) = walk.next() {
             let flags = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NOFOLLOW | fs::O_NONBLOCK;
@@ -226,6 +262,8 @@ struct Walk<'a> {
     /// Device and inode, found by their remainder.
     seen: &'a mut [Seen],
     count: usize,
+    /// Where other file systems are mounted, likewise.
+    skipped: List<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -236,8 +274,7 @@ unsafe impl Plain for Seen {}
 
 impl Walk<'_> {
     fn push(&mut self, path: &[u8]) {
-        // Those of the kernel's making are many, and nothing happens there that inotify would tell.
-        let skipped = path == b"/proc" || path == b"/sys";
+        let skipped = split(self.skipped.as_slice(), 0).any(|place| place == path);
         let room = NAMES - self.names.as_slice().len();
         if !skipped && room > path.len() {
             // There is room.
