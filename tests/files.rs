@@ -4,7 +4,8 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
@@ -120,6 +121,60 @@ fn is_like(said: &str, wanted: &str) -> bool {
     rest.is_empty()
 }
 
+fn set_time(path: &Path, ago: u64) -> Result<()> {
+    let time = SystemTime::now() - Duration::from_secs(ago);
+    File::options().write(true).open(path)?.set_modified(time)?;
+    Ok(())
+}
+
+#[test]
+fn a_file_that_has_shrunk_is_named() -> Result<()> {
+    let case = Case::new("shrunk", &[], &[])?;
+    case.passes(&[])?;
+    File::options()
+        .write(true)
+        .open(case.path("log"))?
+        .set_len(20)?;
+    case.refused(&[], "descriptor #: DIR/log shrank from 23 to 20 bytes")?;
+    case.refused(
+        &["--allow", "tcp"],
+        "descriptor #: DIR/log shrank from 23 to 20 bytes",
+    )?;
+    case.passes(&["--allow", "changed"])
+}
+
+#[test]
+fn a_file_that_was_changed_is_named_if_it_is_only_read() -> Result<()> {
+    let case = Case::new("changed", &[], &[])?;
+    let what = "descriptor #: DIR/input was changed since the checkpoint (size 10 then, # now; modified at # then, at # now)";
+    // What the program writes, it may have changed itself.
+    File::options()
+        .write(true)
+        .open(case.path("data"))?
+        .write_all_at(b"changed", 0)?;
+    set_time(&case.path("both"), 1000)?;
+    case.passes(&[])?;
+    File::options()
+        .write(true)
+        .open(case.path("input"))?
+        .write_all_at(b"changed", 0)?;
+    set_time(&case.path("input"), 1000)?;
+    case.refused(&[], what)?;
+    case.passes(&["--allow", "changed"])?;
+    // Replaced by a larger one, as editors do it.
+    fs::remove_file(case.path("input"))?;
+    case.refused(
+        &["--allow", "changed"],
+        "descriptor #: cannot open DIR/input: no such file or directory",
+    )?;
+    case.scratch
+        .write("input.new", "another text of another length")?;
+    set_time(&case.path("input.new"), 500)?;
+    fs::rename(case.path("input.new"), case.path("input"))?;
+    case.refused(&[], what)?;
+    case.passes(&["--allow", "changed"])
+}
+
 #[test]
 fn a_file_that_has_grown_is_none_of_our_affairs() -> Result<()> {
     let case = Case::new("grown", &[], &[])?;
@@ -184,7 +239,7 @@ fn saved_contents_are_brought_back() -> Result<()> {
 fn the_environment_takes_the_option_back() -> Result<()> {
     let case = Case::new("taken-back", &["--files"], &[("CKPT_FILES", "0")])?;
     change(&case)?;
-    case.refused(&[], "DIR/both: shrank from 9 to 0 bytes")
+    case.refused(&[], "descriptor #: DIR/both shrank from 9 to 0 bytes")
 }
 
 #[test]
@@ -250,7 +305,10 @@ fn saved_files_can_be_kept_as_they_are() -> Result<()> {
     let case = Case::new("kept", &["--files"], &[])?;
     change(&case)?;
     let before = case.contents("log")?;
-    case.refused(&["--keep-files"], "DIR/both: shrank from 9 to 0 bytes")?;
+    case.refused(
+        &["--keep-files"],
+        "descriptor #: DIR/both shrank from 9 to 0 bytes",
+    )?;
     ensure!(case.contents("log")? == before, "a file was written");
     case.passes(&[])
 }

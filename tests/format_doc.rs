@@ -482,6 +482,7 @@ fn files() -> [File<'static>; 2] {
         size: 0,
         owner: 0,
         owner_signal: 0,
+        mtime: 0,
         path: b"/dev/pts/0",
     };
     let regular = File {

@@ -24,10 +24,12 @@ pub enum Kind {
     Pipe,
     /// Child processes: they are not there any more.
     Child,
+    /// Files that have changed or shrunk since the checkpoint: as they are now.
+    Changed,
 }
 
 /// The kinds' names, in their order.
-pub const NAMES: Words = Words("tcp udp unix pipe child");
+pub const NAMES: Words = Words("tcp udp unix pipe child changed");
 
 /// What the request that is being served allows beside the settings.
 static GRANTED: Global<u32> = Global::new(0);

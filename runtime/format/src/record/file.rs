@@ -101,6 +101,9 @@ record! {
         owner: i32,
         /// Signal-driven I/O: signal as F_GETSIG gives it.
         owner_signal: i32,
+        /// Time of last modification, nanoseconds since 1970, of a regular file that the program only
+        /// reads; else zero.
+        mtime: i64,
         /// Path; of a deleted file, the one it last had; of a memory file, its name.
         path: &'a [u8],
     }

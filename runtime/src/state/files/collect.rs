@@ -235,6 +235,11 @@ impl Collector {
             size,
             owner,
             owner_signal,
+            mtime: if fate.kind == file_kind::REGULAR {
+                fs::mtime(&stat)
+            } else {
+                0
+            },
             path: fate.path.as_bytes(),
         };
         self.files.book.add(&record, fd)

@@ -27,6 +27,7 @@ pub(super) struct Known {
     pub(super) size: u64,
     pub(super) owner: i32,
     pub(super) owner_signal: i32,
+    pub(super) mtime: i64,
     path_at: usize,
     path_len: usize,
 }
@@ -97,6 +98,7 @@ impl Book {
             size: file.size,
             owner: file.owner,
             owner_signal: file.owner_signal,
+            mtime: file.mtime,
             path_at,
             path_len: file.path.len(),
         })?;
@@ -107,6 +109,13 @@ impl Book {
     pub(super) fn measured(&mut self, n: usize, filled: u64) {
         if let Some(known) = self.files.as_mut_slice().get_mut(n) {
             (known.pos, known.size) = (filled, filled);
+        }
+    }
+
+    /// Notes that it may change while the program is not there.
+    pub(super) fn may_change(&mut self, n: usize) {
+        if let Some(known) = self.files.as_mut_slice().get_mut(n) {
+            known.mtime = 0;
         }
     }
 
@@ -242,6 +251,7 @@ impl Book {
             size: known.size,
             owner: known.owner,
             owner_signal: known.owner_signal,
+            mtime: known.mtime,
             path: self.path(known),
         }
     }

@@ -11,6 +11,7 @@ use super::saved::Saved;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use super::{contents, epoll, eventfd, inotify, locks, pidfd, signalfd, socket, stream, timerfd};
+use crate::allow;
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd, Stat};
@@ -225,12 +226,38 @@ fn check(fd: u32, file: &File<'_>, there: &Stat) -> Result<()> {
     if there.st_mode & S_IFMT != file.mode & S_IFMT {
         fail!("descriptor {fd}: {shown} is of another kind now");
     }
-    let needed = file.size.min(file.pos as u64);
-    let size = there.st_size as u64;
-    if file.kind == file_kind::REGULAR && size < needed {
-        fail!("{shown}: shrank from {} to {size} bytes", file.size);
+    if file.kind != file_kind::REGULAR {
+        return Ok(());
     }
-    Ok(())
+    let (then, now) = (file.size, there.st_size as u64);
+    if now < then {
+        return changed(format_args!(
+            "descriptor {fd}: {shown} shrank from {then} to {now} bytes"
+        ));
+    }
+    let (time_then, time_now) = (file.mtime, fs::mtime(there));
+    // What has grown has still what the program has seen.
+    let same = (there.st_dev, there.st_ino) == (file.dev, file.ino);
+    if time_then == 0 || time_then == time_now || same && now > then {
+        return Ok(());
+    }
+    let (before, since) = (time_then / SECOND, time_now / SECOND);
+    changed(format_args!(
+        "descriptor {fd}: {shown} was changed since the checkpoint (size {then} then, {now} now; modified at {before} then, at {since} now)"
+    ))
+}
+
+/// Nanoseconds.
+const SECOND: i64 = 1_000_000_000;
+
+/// A file is not what it was, which the user may accept.
+#[inline(never)]
+pub fn changed(what: core::fmt::Arguments<'_>) -> Result<()> {
+    if allow::accepts(allow::Kind::Changed, what) {
+        Ok(())
+    } else {
+        Err(Error::new(what))
+    }
 }
 
 /// A device without state, by its path or where it usually is.

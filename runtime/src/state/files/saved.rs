@@ -32,12 +32,10 @@ fn same_file(a: &Known, b: &Known) -> bool {
     (a.kind, a.dev, a.ino) == (b.kind, b.dev, b.ino)
 }
 
-/// Marks the files whose contents are to be saved, when all are known: what one description writes,
-/// the others show.
+/// Tells files that the program writes from those that it only reads, when all are known, and marks
+/// those whose contents are to be saved.
 pub(super) fn mark(book: &mut Book) {
-    if !config::with(|c| c.files) {
-        return;
-    }
+    let wanted = config::with(|c| c.files);
     for number in 0..book.files().len() {
         let Some(known) = book.files().get(number).copied() else {
             return;
@@ -46,8 +44,11 @@ pub(super) fn mark(book: &mut Book) {
         // What is read there is made while it is read.
         let made_up = after(path, b"/proc/").is_some() || after(path, b"/sys/").is_some();
         let writes = |o: &&Known| same_file(&known, o) && o.flags & fs::O_ACCMODE != fs::O_RDONLY;
-        let wanted = known.kind == file_kind::REGULAR && !made_up;
-        if wanted && book.files().iter().any(|o| writes(&o)) {
+        let written = book.files().iter().any(|o| writes(&o));
+        if written || made_up {
+            book.may_change(number);
+        }
+        if wanted && written && !made_up && known.kind == file_kind::REGULAR {
             book.mark(number, 1);
         }
     }

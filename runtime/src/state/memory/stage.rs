@@ -7,9 +7,9 @@ use ckpt_format::record::{Guard, Run, Vma, prot, vma_flag as flag, vma_kind};
 use ckpt_format::toc::kind;
 
 use super::{PAGE, hole};
-use crate::error::{Context, Result, fail};
+use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
-use crate::state::files::{Opened, will_be_back};
+use crate::state::files::{Opened, changed, will_be_back};
 use crate::state::ipc::shm;
 use crate::state::owners::Owners;
 use crate::sys::fs::{self, Fd};
@@ -291,17 +291,22 @@ fn backing(image: &Image<'_>, vma: &Vma<'_>) -> Result<Option<Fd>> {
     let stat = fs::stat_fd(fd.number()).or_fail(format_args!("cannot open mapped file {shown}"))?;
     let size = stat.st_size as u64;
     if vma.kind == vma_kind::FILE && (size, fs::mtime(&stat)) != (vma.size, vma.mtime) {
-        fail!(
-            "mapped file {shown} was changed since the checkpoint (size {} then, {size} now)",
-            vma.size
-        );
+        let then = vma.size;
+        changed(format_args!(
+            "mapped file {shown} was changed since the checkpoint (size {then} then, {size} now)"
+        ))?;
     }
     let shared = vma.kind == vma_kind::SHARED_FILE;
     if size < vma.size && !(shared && will_be_back(image, vma.path)) {
-        fail!(
+        let what = format_args!(
             "mapped file {shown} shrank from {} to {size} bytes",
             vma.size
         );
+        // Of a private view, changed pages may lie where the file does not reach any more.
+        if !shared {
+            return Err(Error::new(what));
+        }
+        changed(what)?;
     }
     Ok(Some(fd))
 }
