@@ -78,7 +78,7 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "refuse/descriptors",
         "unix_message",
-        &["descriptor ", "inotify", ": not carried"],
+        &["descriptor ", ": pidfd of process ", ": not carried"],
     ),
     (
         "refuse/descriptors",

@@ -359,12 +359,13 @@ impl<'a> Sections<'a> {
         Ok(())
     }
 
-    /// Every open socket has one record, in the order of the files, and one that is connected
-    /// names a socket; options and messages are of sockets, and messages are as long as what is
-    /// in the queues.
+    /// Every open socket has one record, in the order of the files; options and messages are of
+    /// sockets, in their order, and messages are as long as what is in the queues.
     fn sockets(&self, files: u32) -> Checked {
         let mut sockets = self.known::<record::Socket<'_>>(kind::SOCKETS);
         let mut messages = self.known::<record::Message<'_>>(kind::MESSAGES).peekable();
+        let options = self.known::<record::SocketOption<'_>>(kind::SOCKET_OPTIONS);
+        let mut options = options.peekable();
         let mut rights: u32 = 0;
         for (number, file) in (0..).zip(self.known::<record::File<'_>>(kind::FILES)) {
             if file.kind != record::file_kind::SOCKET {
@@ -373,6 +374,9 @@ impl<'a> Sections<'a> {
             let socket = sockets.next().filter(|socket| socket.file == number);
             let socket = socket.ok_or(DecodeError::Value("socket"))?;
             socket.check(files)?;
+            while let Some(option) = options.next_if(|option| option.file == number) {
+                option.check()?;
+            }
             let mut len: u64 = 0;
             while let Some(message) = messages.next_if(|message| message.file == number) {
                 message.check()?;
@@ -390,8 +394,8 @@ impl<'a> Sections<'a> {
         if messages.next().is_some() || rights != known {
             return Err(DecodeError::Value("message in a socket"));
         }
-        for option in self.known::<record::SocketOption<'_>>(kind::SOCKET_OPTIONS) {
-            option.check(files)?;
+        if options.next().is_some() {
+            return Err(DecodeError::Value("socket option"));
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ mod files;
 mod pipes;
 mod process;
 mod signals;
+mod sockets;
 mod terminals;
 mod threads;
 

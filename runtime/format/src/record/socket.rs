@@ -132,9 +132,9 @@ record! {
 }
 
 impl SocketOption<'_> {
-    /// Checks that the open file exists and the length.
-    pub fn check(&self, files: u32) -> Result<(), DecodeError> {
-        if self.file < files && self.value.len() <= limits::OPTION {
+    /// Checks the length.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        if self.value.len() <= limits::OPTION {
             Ok(())
         } else {
             Err(DecodeError::Value("socket option"))

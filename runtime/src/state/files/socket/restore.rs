@@ -74,10 +74,23 @@ impl<'a> Made<'a> {
                 slot.contents = contents.release();
             }
         }
+        if !made.all.iter().all(|sock| made.has_its_peer(sock)) {
+            return Err(DecodeError::Value("socket")).within(&image.path);
+        }
         if count > 0 {
             at_home(image, || made.make(image))?;
         }
         Ok(made)
+    }
+
+    /// Is there another end, if the state asks for one?
+    fn has_its_peer(&self, sock: &Sock) -> bool {
+        let peer = || self.find(sock.peer).map(|n| self.sock(n).state);
+        match sock.state {
+            socket_state::CONNECTED | socket_state::DIRECTED => peer().is_some(),
+            socket_state::WAITING => peer() == Some(socket_state::LISTENING),
+            _ => true,
+        }
     }
 
     fn make(&mut self, image: &Image<'_>) -> Result<()> {
