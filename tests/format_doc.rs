@@ -10,9 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
-    Action, Attributes, Content, Descriptor, Ended, File, Guard, Job, Lock, Machine, Message, Mm,
-    Notice, Packet, Pending, Place, PosixTimer, Program, Right, Run, Segment, Socket, SocketOption,
-    Terminal, Thread, TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot, vma_kind,
+    Action, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job, Lock, Machine,
+    Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program, Right, Run, Segment,
+    Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot,
+    vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -65,6 +66,8 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Place<'_>>("place", kind::PLACES, true),
         of::<Terminal<'_>>("terminal", kind::TERMINALS, true),
         of::<Ended>("ended", kind::ENDED, true),
+        of::<Credentials<'_>>("credentials", kind::CREDENTIALS, false),
+        of::<Policy>("policy", kind::POLICIES, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]
@@ -373,6 +376,8 @@ fn sections() -> Vec<Section> {
         list::<Place<'_>>(kind::PLACES, &[]),
         list::<Terminal<'_>>(kind::TERMINALS, &[]),
         list::<Ended>(kind::ENDED, &[]),
+        one(kind::CREDENTIALS, &credentials()),
+        list::<Policy>(kind::POLICIES, &[]),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[thread(CODE)]),
     ]
@@ -437,6 +442,7 @@ fn attributes() -> Attributes<'static> {
         oom_score: 200,
         core_filter: 0x33,
         barriers: 16,
+        memory_merge: 0,
         soft: [1024; 16],
         hard: [u64::MAX; 16],
         cwd: b"/tmp",
@@ -450,6 +456,26 @@ fn action(signal: u32) -> Action {
         flags: 0,
         restorer: 0,
         mask: 0,
+    }
+}
+
+fn credentials() -> Credentials<'static> {
+    Credentials {
+        real_user: 1000,
+        user: 1000,
+        saved_user: 1000,
+        file_user: 1000,
+        real_group: 1000,
+        group: 1000,
+        saved_group: 1000,
+        file_group: 1000,
+        secure: 0,
+        effective: 0,
+        permitted: 0,
+        inheritable: 0,
+        bounding: (1 << 41) - 1,
+        ambient: 0,
+        groups: &[27, 0, 0, 0, 0xe8, 3, 0, 0],
     }
 }
 
@@ -521,6 +547,12 @@ fn thread(code: u64) -> Thread {
         io_priority: 0,
         death_signal: 0,
         affinity: std::array::from_fn(|n| u64::from(n == 0) * 0xf),
+        time_stamp: 1,
+        machine_check: 2,
+        io_flusher: 0,
+        speculation: [3, 3, 0],
+        policy_mode: 0,
+        policy_nodes: [0; 16],
     }
 }
 
@@ -618,6 +650,8 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::PLACES => again::<Place<'_>>(parts, kind, true),
             kind::TERMINALS => again::<Terminal<'_>>(parts, kind, true),
             kind::ENDED => again::<Ended>(parts, kind, true),
+            kind::CREDENTIALS => again::<Credentials<'_>>(parts, kind, false),
+            kind::POLICIES => again::<Policy>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),
         };
     }

@@ -15,7 +15,8 @@ const GROWTH: u64 = 150_000;
 const CALLS: [&str; 17] = [
     // The payload's data become writable.
     "mprotect",
-    // What the standard streams are.
+    // What the root directory and the standard streams are.
+    "stat",
     "fstat",
     "fcntl",
     "fstat",

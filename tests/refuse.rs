@@ -201,6 +201,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ("refuse/calls", "child", &["child"]),
     ("refuse/calls", "aio", &["asynchronous i/o context"]),
     (
+        "refuse/tasks",
+        "rights",
+        &["thread ", " with rights of its own: not carried"],
+    ),
+    (
         "refuse/timers",
         "target",
         &["posix timer 0: of a thread that has ended: not carried"],

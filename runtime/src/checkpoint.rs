@@ -13,8 +13,8 @@ use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::signals::Waiting;
 use crate::state::{
-    attributes, calls, children, files, ipc, job, machine, memory, mm, places, posix_timers, rseq,
-    signals, thread, timers, unsupported, vdso,
+    attributes, calls, children, credentials, files, ipc, job, machine, memory, mm, numa, places,
+    posix_timers, rseq, signals, thread, timers, unsupported, vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -32,6 +32,7 @@ pub fn take(order: &Order) -> Result<PathText> {
     config::with(|c| c.first_mask = !0);
     let frame = calls::interrupted(order.frame, &order.seen());
     unsupported::refuse_filter()?;
+    unsupported::refuse_root()?;
     unsupported::refuse_foreign_proc()?;
     let others = quiesce::Standstill::reach()?;
     let ended = children::collect()?;
@@ -73,6 +74,8 @@ fn write(
     let machine = machine::collect(&arena)?;
     let vdso = vdso::collect(&arena, &space)?;
     let notes = mm::collect(&arena, mm::lock_future(space.flags_of_new))?;
+    let policies = numa::collect(&space)?;
+    let credentials = credentials::collect(&arena)?;
     let places = places::collect(others)?;
     let attributes = attributes::collect(&arena, dumpable, &places)?;
     let actions = signals::actions()?;
@@ -99,6 +102,9 @@ fn write(
     out.section(kind::TIMERS, 128, |w| w.put(&timers))?;
     out.section(kind::JOB, 64, |w| w.put(&job::collect()))?;
     out.list(kind::ENDED, ended)?;
+    out.list(kind::POLICIES, policies.as_slice())?;
+    let most = 128 + credentials.groups.len();
+    out.section(kind::CREDENTIALS, most, |w| w.put(&credentials))?;
     files.write(&mut out)?;
     let count = 1 + others.records().count();
     out.section(kind::THREADS, 4 + count * size_of::<Thread>(), |w| {

@@ -34,7 +34,7 @@ use crate::arch::frame::Frame;
 use crate::arch::stack;
 use crate::error::{Context, Result, fail};
 use crate::state::signals::{self, Waiting};
-use crate::state::{calls, rseq, thread as thread_state, vdso};
+use crate::state::{calls, credentials, rseq, thread as thread_state, vdso};
 use crate::sys::signal::{self, Info};
 use crate::sys::{fs, process, thread};
 use crate::util::arena::Arena;
@@ -201,6 +201,13 @@ impl Standstill {
             }
         }
         Ok(true)
+    }
+
+    /// A thread that may other things than what this mark stands for.
+    #[must_use]
+    pub fn of_other_rights(&self, mark: u32) -> Option<u32> {
+        let other = |slot: &&Slot| slot.is_parked() && slot.rights() != mark;
+        slots().iter().find(other).map(Slot::tid)
     }
 
     /// What the threads told of themselves.
@@ -474,7 +481,7 @@ extern "C" fn stand_still(what: usize) {
     let record = thread_state::collect(frame);
     let pause = rseq::Pause::begin(thread_state::rseq_of(&record));
     let [_, musl, ..] = record.tid_words;
-    slot.park(record);
+    slot.park(record, credentials::mark());
     if musl != 0 {
         let _ = signal::set_mask(!TOGETHER);
     }

@@ -82,6 +82,8 @@ int main(int argc, char **argv) {
     map_anywhere(PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS);
     unsigned char *one = map_private(PAGE);
     one[0] = 1;
+    // MPOL_LOCAL.
+    expect(syscall(SYS_mbind, one, PAGE, 4, NULL, 0UL, 0) == 0, "memory policy");
     sigset_t both;
     sigemptyset(&both);
     sigaddset(&both, SIGUSR1);

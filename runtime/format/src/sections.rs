@@ -80,6 +80,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::PosixTimer>(kind::POSIX_TIMERS, limits::POSIX_TIMERS)?;
         self.decodes::<record::Terminal<'_>>(kind::TERMINALS, limits::DESCRIPTORS)?;
         self.decodes::<record::Ended>(kind::ENDED, limits::THREADS)?;
+        self.decodes::<record::Policy>(kind::POLICIES, limits::VMAS)?;
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Place<'_>>(kind::PLACES, limits::THREADS)?;
@@ -91,11 +92,13 @@ impl<'a> Sections<'a> {
         self.one(kind::VDSO, record::Vdso::check)?;
         self.one(kind::ATTRIBUTES, record::Attributes::check)?;
         self.one(kind::TIMERS, record::Timers::check)?;
+        self.one(kind::CREDENTIALS, record::Credentials::check)?;
         self.one(kind::JOB, record::Job::check)?;
         let objects = self.mappings()?;
         self.segments(objects)?;
         let of_memory = self.runs()?;
         self.guards()?;
+        self.policies()?;
         let files = self.files()?;
         for lock in self.known::<record::Lock>(kind::LOCKS) {
             lock.check(files)?;
@@ -240,6 +243,17 @@ impl<'a> Sections<'a> {
                 return Err(DecodeError::Value(
                     "guard region outside of all private mappings",
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Memory policies are of whole mappings, in their order.
+    fn policies(&self) -> Checked {
+        let mut vmas = self.vmas();
+        for policy in self.known::<record::Policy>(kind::POLICIES) {
+            if !vmas.any(|vma| (vma.start, vma.end) == (policy.start, policy.end)) {
+                return Err(DecodeError::Value("memory policy"));
             }
         }
         Ok(())

@@ -75,6 +75,10 @@ pub mod kind {
     pub const TERMINALS: u32 = 56;
     /// Children that have ended.
     pub const ENDED: u32 = 57;
+    /// Users, groups and capabilities.
+    pub const CREDENTIALS: u32 = 58;
+    /// Memory policies of mappings.
+    pub const POLICIES: u32 = 59;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -112,12 +116,14 @@ pub fn name(kind: u32) -> &'static str {
         kind::NOTICES => "notices",
         kind::TERMINALS => "terminals",
         kind::ENDED => "ended",
+        kind::CREDENTIALS => "credentials",
+        kind::POLICIES => "policies",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 31] = [
+pub const ALL: [u32; 33] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -149,10 +155,12 @@ pub const ALL: [u32; 31] = [
     kind::NOTICES,
     kind::TERMINALS,
     kind::ENDED,
+    kind::CREDENTIALS,
+    kind::POLICIES,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 58;
+pub const KINDS: usize = 60;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

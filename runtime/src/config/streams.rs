@@ -1,4 +1,4 @@
-//! The note of the descriptors that the program was started with; `state::files::stream` makes and
+//! The note of the descriptors and the root directory that the program was started with; `state::files::stream` makes and
 //! uses it.
 
 /// How many can be noted beside the standard ones. Those beyond are refused by name.
@@ -15,9 +15,9 @@ pub struct Origin {
     pub mode: u32,
 }
 
-/// What is noted.
+/// What is noted: the descriptors, and device and inode of the root directory.
 #[derive(Clone, Copy, Debug)]
-pub struct Streams(pub [Origin; 3 + MORE]);
+pub struct Streams(pub [Origin; 3 + MORE], pub (u64, u64));
 
 impl Streams {
     /// No descriptor.
@@ -27,6 +27,7 @@ impl Streams {
             file: (0, 0),
             mode: 0,
         }; 3 + MORE],
+        (0, 0),
     );
 }
 

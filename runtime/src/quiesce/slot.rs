@@ -75,6 +75,12 @@ const NOBODY: Thread = Thread {
     io_priority: 0,
     death_signal: 0,
     affinity: [0; 16],
+    time_stamp: 0,
+    machine_check: 0,
+    io_flusher: 0,
+    speculation: [0; 3],
+    policy_mode: 0,
+    policy_nodes: [0; 16],
 };
 
 /// What the side whose turn it is may change.
@@ -83,6 +89,7 @@ struct Inner {
     record: Thread,
     mask: u64,
     queue: bool,
+    rights: u32,
     into: usize,
     shared: bool,
     failed: bool,
@@ -104,6 +111,7 @@ impl Slot {
                 record: NOBODY,
                 mask: 0,
                 queue: false,
+                rights: 0,
                 into: 0,
                 shared: false,
                 failed: false,
@@ -210,10 +218,12 @@ impl Slot {
         unsafe { frame.set(offset::SIGMASK, mask) };
     }
 
-    /// The thread stands still from here on.
-    pub(super) fn park(&self, record: Thread) {
+    /// The thread stands still from here on; `rights` marks what it may.
+    pub(super) fn park(&self, record: Thread, rights: u32) {
         // SAFETY: the thread's turn.
-        unsafe { (*self.inner()).record = record };
+        let inner = unsafe { &mut *self.inner() };
+        inner.record = record;
+        inner.rights = rights;
         self.set(state::PARKED);
     }
 
@@ -240,6 +250,12 @@ impl Slot {
     pub(super) fn record(&self) -> &Thread {
         // SAFETY: the thread is parked and does not write.
         unsafe { &(*self.inner()).record }
+    }
+
+    /// Likewise.
+    pub(super) fn rights(&self) -> u32 {
+        // SAFETY: the thread is parked and does not write.
+        unsafe { (*self.inner()).rights }
     }
 
     pub(super) fn has_queue(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::arch::stack;
 use crate::error::{Result, fail};
 use crate::image::input::Image;
 use crate::state::children::Born;
+use crate::state::credentials::Rights;
 use crate::state::owners::Owners;
 use crate::state::{places, posix_timers, signals, thread as thread_state};
 use crate::sys::namespace::CloneArgs;
@@ -27,6 +28,7 @@ struct Task {
     record: Thread,
     image: usize,
     crew: usize,
+    rights: usize,
     resume: u64,
 }
 
@@ -72,6 +74,7 @@ impl Crew {
         image: &Image<'_>,
         program: &Program<'_>,
         owners: &mut Owners<'_>,
+        rights: &Rights<'_>,
     ) -> Result<()> {
         owners.learn(program.pid, process::id());
         let all = image.list::<Thread>(kind::THREADS);
@@ -83,6 +86,7 @@ impl Crew {
                 record,
                 image: core::ptr::from_ref(image).expose_provenance(),
                 crew: core::ptr::from_ref(self).expose_provenance(),
+                rights: core::ptr::from_ref(rights).expose_provenance(),
                 resume: program.resume,
             };
             let room = arena.bytes(STACK, 16)?;
@@ -166,6 +170,8 @@ unsafe extern "C" fn live(task: usize) -> ! {
     let image = unsafe { &*(task.image as *const Image<'_>) };
     // SAFETY: likewise; only its atomic members are used.
     let crew = unsafe { &*(task.crew as *const Crew) };
+    // SAFETY: likewise.
+    let rights = unsafe { &*(task.rights as *const Rights<'_>) };
     // SAFETY: memory is in place.
     let done = unsafe { thread_state::restore(&task.record) };
     // SAFETY: likewise; the thread is this one.
@@ -173,6 +179,7 @@ unsafe extern "C" fn live(task: usize) -> ! {
     if done.is_err()
         || places::restore(image, task.record.tid).is_err()
         || namespace::drop_rights().is_err()
+        || rights.give(&task.record).is_err()
     {
         super::give_up();
     }

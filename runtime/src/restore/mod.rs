@@ -36,10 +36,11 @@ use crate::config::{self, Config};
 use crate::entry::{AT_SYSINFO_EHDR, InitialStack};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
+use crate::state::credentials::Rights;
 use crate::state::memory::{place, stage};
 use crate::state::{
-    attributes, children, files, ipc, machine, mm, places, posix_timers, signals, thread, timers,
-    vdso,
+    attributes, children, files, ipc, machine, mm, numa, places, posix_timers, signals, thread,
+    timers, vdso,
 };
 use crate::sys::fs::Fd;
 use crate::sys::{fs, process, signal};
@@ -127,6 +128,7 @@ fn restore(passage: &Passage) -> Result<()> {
     let image = Image::read(&arena, Fd::own(passage.image), passage.path)?;
     let records = Records::read(&image);
     check(&arena, &image, &records, passage.force)?;
+    let rights = Rights::prepare(&arena, image.single(kind::CREDENTIALS), passage.force)?;
     vdso::check(&records.vdso, passage.vdso)?;
     let born = children::restore(&arena, &image, namespace::keeps_ids())?;
     let mut opened = files::open(&arena, &image)?;
@@ -146,6 +148,7 @@ fn restore(passage: &Passage) -> Result<()> {
     unsafe { vdso::restore(&records.vdso, &parked)? };
     // SAFETY: memory is in place.
     unsafe { mm::restore(&records.mm)? };
+    numa::restore(&image);
     place::seal(&image)?;
 
     attributes::restore(&records.attributes)?;
@@ -159,7 +162,13 @@ fn restore(passage: &Passage) -> Result<()> {
     }
     signals::restore_actions(&image)?;
     let mut crew = Crew::new();
-    crew.assemble(&arena, &image, &records.program, &mut staged.owners)?;
+    crew.assemble(
+        &arena,
+        &image,
+        &records.program,
+        &mut staged.owners,
+        &rights,
+    )?;
     namespace::drop_rights()?;
     // SAFETY: memory is in place; the threads wait.
     unsafe { staged.owners.repair(&image) };
@@ -168,6 +177,10 @@ fn restore(passage: &Passage) -> Result<()> {
     signals::restore_pending(&image, records.program.pid, true, born)?;
     files::restore_terminals(&image)?;
     attributes::restore_limits(&records.attributes)?;
+    if let Some(first) = &records.thread {
+        rights.give(first)?;
+    }
+    attributes::restore_dumpable(&records.attributes)?;
     timers::restore(&records.timers)?;
     posix_timers::start(&image, records.program.pid, true)?;
     crew.dismiss();

@@ -21,6 +21,8 @@ const SET_NO_NEW_PRIVS: u32 = 38;
 const GET_NO_NEW_PRIVS: u32 = 39;
 const SET_THP_DISABLE: u32 = 41;
 const GET_THP_DISABLE: u32 = 42;
+const SET_MEMORY_MERGE: u32 = 67;
+const GET_MEMORY_MERGE: u32 = 68;
 
 /// Names of the limits by number (asm-generic/resource.h).
 const NAMES: Words = Words(
@@ -99,6 +101,7 @@ pub fn collect<'a>(arena: &'a Arena, visible: &Visible, places: &Places) -> Resu
         oom_score: tuning::oom_score(),
         core_filter: tuning::core_filter(),
         barriers: tuning::barriers(),
+        memory_merge: get(GET_MEMORY_MERGE),
         soft,
         hard,
         cwd,
@@ -168,6 +171,12 @@ pub fn restore(attributes: &Attributes<'_>) -> Result<()> {
         switch(SET_NO_NEW_PRIVS, 1, "no_new_privs")?;
     }
     tuning::restore(attributes);
+    let merge = attributes.memory_merge as usize;
+    if process::control(GET_MEMORY_MERGE, 0, 0).unwrap_or(0) != merge
+        && process::control(SET_MEMORY_MERGE, merge, 0).is_err()
+    {
+        log::info!("merging of all memory (PR_SET_MEMORY_MERGE) is not to be had here");
+    }
     let [on, flags] = [attributes.thp_disable & 1, attributes.thp_disable & !1];
     if process::control(GET_THP_DISABLE, 0, 0).unwrap_or(0) as u32 != attributes.thp_disable {
         process::control(SET_THP_DISABLE, on as usize, flags as usize)
@@ -182,8 +191,7 @@ fn switch(option: u32, value: u32, what: &str) -> Result<()> {
         .or_fail(format_args!("cannot set {}", Show::text(what)))
 }
 
-/// Sets what could: the personality (READ_IMPLIES_EXEC changes what mmap(2) does), the limits, and
-/// last what closes /proc to the process. The very end.
+/// Sets what could: the personality (READ_IMPLIES_EXEC changes what mmap(2) does), and the limits.
 pub fn restore_limits(attributes: &Attributes<'_>) -> Result<()> {
     process::personality(attributes.personality).or_fail(format_args!("cannot set personality"))?;
     for (n, (&soft, &hard)) in attributes.soft.iter().zip(&attributes.hard).enumerate() {
@@ -203,6 +211,11 @@ pub fn restore_limits(attributes: &Attributes<'_>) -> Result<()> {
         process::set_limit(n, soft.min(here), here)
             .or_fail(format_args!("cannot set limit {}", name(n)))?;
     }
+    Ok(())
+}
+
+/// What closes /proc to the process: the very end.
+pub fn restore_dumpable(attributes: &Attributes<'_>) -> Result<()> {
     // 2 ("as the host wants it") cannot be set; it is what a program gets that runs with more
     // rights than its user, and such a one is not restored.
     if attributes.dumpable <= 1 {

@@ -3,6 +3,7 @@
 pub mod attributes;
 pub mod calls;
 pub mod children;
+pub mod credentials;
 pub mod files;
 pub mod golang;
 pub mod ipc;
@@ -10,6 +11,7 @@ pub mod job;
 pub mod machine;
 pub mod memory;
 pub mod mm;
+pub mod numa;
 pub mod owners;
 pub mod places;
 pub mod posix_timers;

@@ -8,11 +8,15 @@ use super::{golang, owners};
 use crate::arch::frame::Frame;
 use crate::config;
 use crate::error::{Context, Result};
-use crate::sys::{mm, process, thread};
+use crate::sys::{SysResult, mm, process, thread};
 
 const PR_GET_TIMERSLACK: u32 = 30;
 const PR_SET_TIMERSLACK: u32 = 29;
 const PR_GET_PDEATHSIG: u32 = 2;
+const PR_GET_TSC: u32 = 25;
+const PR_MCE_KILL_GET: u32 = 34;
+const PR_GET_SPECULATION_CTRL: u32 = 52;
+const PR_GET_IO_FLUSHER: u32 = 58;
 const PR_SET_PDEATHSIG: u32 = 1;
 
 /// The calling thread. What the kernel does not tell is left at nothing: other threads may be in
@@ -31,6 +35,9 @@ pub fn collect(frame: Frame) -> Thread {
         signature,
     } = rseq::find(fs_base);
     let (policy, priority) = thread::scheduling().unwrap_or((0, 0));
+    // What a kernel does not know is off.
+    let get = |option, which| process::control(option, which, 0).unwrap_or(0) as u32;
+    let (policy_mode, policy_nodes) = mm::policy(None).unwrap_or_default();
     Thread {
         tid,
         timer_slack: process::control(PR_GET_TIMERSLACK, 0, 0).unwrap_or(0) as u64,
@@ -51,6 +58,12 @@ pub fn collect(frame: Frame) -> Thread {
         io_priority: thread::io_priority().unwrap_or(0),
         death_signal: process::ask(PR_GET_PDEATHSIG).unwrap_or(0),
         affinity: thread::affinity().unwrap_or([0; 16]),
+        time_stamp: process::ask(PR_GET_TSC).unwrap_or(0),
+        machine_check: get(PR_MCE_KILL_GET, 0),
+        io_flusher: get(PR_GET_IO_FLUSHER, 0),
+        speculation: [0, 1, 2].map(|kind| get(PR_GET_SPECULATION_CTRL, kind) as u8),
+        policy_mode,
+        policy_nodes,
     }
 }
 
@@ -149,10 +162,69 @@ pub unsafe fn restore(record: &Thread) -> Result<()> {
     thread::set_name(&record.name).or_fail(format_args!("cannot set the thread's name"))?;
     process::control(PR_SET_TIMERSLACK, record.timer_slack as usize, 0)
         .or_fail(format_args!("cannot set the timer slack"))?;
-    process::control(PR_SET_PDEATHSIG, record.death_signal as usize, 0)
-        .or_fail(format_args!("cannot set the parent-death signal"))?;
+    set_death_signal(record)?;
     place_on_cpus(record);
+    set_switches(record);
     Ok(())
+}
+
+/// The signal that tells of the parent's end.
+pub(super) fn set_death_signal(record: &Thread) -> Result<()> {
+    process::control(PR_SET_PDEATHSIG, record.death_signal as usize, 0)
+        .map(drop)
+        .or_fail(format_args!("cannot set the parent-death signal"))
+}
+
+/// Switches of prctl(2) that a thread has for itself, and its memory policy.
+fn set_switches(record: &Thread) {
+    const PR_SET_TSC: u32 = 26;
+    const PR_MCE_KILL: u32 = 33;
+    const PR_MCE_KILL_SET: usize = 1;
+    const PR_SET_IO_FLUSHER: u32 = 57;
+    const PR_SET_SPECULATION_CTRL: u32 = 53;
+    /// The thread may change it.
+    const PR_SPEC_PRCTL: usize = 1;
+    let get = |option, which| process::control(option, which, 0).unwrap_or(0);
+    let told = |what, done: SysResult<()>| {
+        if let Err(e) = done {
+            let what = crate::util::text::Show::text(what);
+            crate::log::info!("{what} is not to be had here: {e}");
+        }
+    };
+    let set = |option, a, b| process::control(option, a, b).map(drop);
+    if process::ask(PR_GET_TSC) != Ok(record.time_stamp) && record.time_stamp != 0 {
+        let value = record.time_stamp as usize;
+        told("the time stamp counter's switch", set(PR_SET_TSC, value, 0));
+    }
+    let value = record.machine_check as usize;
+    if get(PR_MCE_KILL_GET, 0) != value {
+        told(
+            "the switch for broken memory",
+            set(PR_MCE_KILL, PR_MCE_KILL_SET, value),
+        );
+    }
+    let value = record.io_flusher as usize;
+    if get(PR_GET_IO_FLUSHER, 0) != value {
+        told("PR_SET_IO_FLUSHER", set(PR_SET_IO_FLUSHER, value, 0));
+    }
+    for (kind, value) in record
+        .speculation
+        .iter()
+        .map(|&v| usize::from(v))
+        .enumerate()
+    {
+        let (now, wanted) = (get(PR_GET_SPECULATION_CTRL, kind), value & !PR_SPEC_PRCTL);
+        if now != value && value & PR_SPEC_PRCTL != 0 {
+            told(
+                "a speculation control",
+                set(PR_SET_SPECULATION_CTRL, kind, wanted),
+            );
+        }
+    }
+    let policy = (record.policy_mode, record.policy_nodes);
+    if mm::policy(None).is_ok_and(|now| now != policy) {
+        told("the memory policy", mm::set_policy(&policy, None));
+    }
 }
 
 /// Scheduling is asked for, not insisted on: the restoring host may have other processors, and a

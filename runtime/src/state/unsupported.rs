@@ -1,5 +1,6 @@
 //! State of the whole process that is not carried, refused by name before anything is written.
 
+use super::{credentials, files};
 use crate::error::{Result, fail};
 use crate::sys::{fs, process, thread};
 use crate::util::text::decimal;
@@ -26,6 +27,14 @@ pub fn refuse_foreign_proc() -> Result<()> {
     Ok(())
 }
 
+/// Refuses a root directory of the program's own.
+pub fn refuse_root() -> Result<()> {
+    if files::has_other_root() {
+        fail!("root directory that was changed (chroot): not carried");
+    }
+    Ok(())
+}
+
 /// Refuses a seccomp filter of the program's own: first of all, since it may forbid the calls of a
 /// checkpoint.
 pub fn refuse_filter() -> Result<()> {
@@ -47,11 +56,28 @@ pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
         fail!("local descriptor table: not carried");
     }
     let own = thread::id();
+    if let Some(tid) = others.of_other_rights(credentials::mark()) {
+        fail!("thread {tid} with rights of its own: not carried");
+    }
+    refuse_scheduling(own)?;
     for tid in others.records().map(|record| record.tid) {
+        refuse_scheduling(tid)?;
         // Without kcmp(2) there is no telling; threads hardly ever unshare.
         if thread::share(own, tid, KCMP_FILES) == Ok(false) {
             fail!("thread {tid} with descriptors of its own: not carried");
         }
+    }
+    Ok(())
+}
+
+/// Refuses what only the administrator can have made of a thread's scheduling.
+fn refuse_scheduling(tid: u32) -> Result<()> {
+    const SCHED_DEADLINE: u32 = 6;
+    if thread::policy_of(tid) == Ok(SCHED_DEADLINE) {
+        fail!("thread {tid} with a deadline (SCHED_DEADLINE): not carried");
+    }
+    if process::has_core_cookie(tid) {
+        fail!("thread {tid} with a core scheduling cookie (PR_SCHED_CORE): not carried");
     }
     Ok(())
 }

@@ -331,3 +331,43 @@ pub fn scan(pagemap: i32, arg: &mut ScanArg, regions: &mut [ScanRegion]) -> SysR
     // SAFETY: the kernel writes the argument and the regions it names.
     unsafe { call!(__NR_ioctl, pagemap, PAGEMAP_SCAN, place) }
 }
+
+/// MPOL_* with its flags, and nodes, one a bit.
+pub type Policy = (u32, [u64; 16]);
+
+/// Bits in the nodes of a [`Policy`], which kernels have no more of (CONFIG_NODES_SHIFT).
+const NODES: usize = 1024;
+
+/// get_mempolicy(2): of the mapping at an address, or of the calling thread; zero for the default.
+pub fn policy(at: Option<usize>) -> SysResult<Policy> {
+    const MPOL_F_ADDR: u32 = 2;
+    let (mut mode, mut nodes) = (0u32, [0u64; 16]);
+    let to = core::ptr::from_mut(&mut mode);
+    let flags = if at.is_some() { MPOL_F_ADDR } else { 0 };
+    let place = at.unwrap_or(0);
+    // SAFETY: the kernel writes both.
+    unsafe {
+        call!(
+            __NR_get_mempolicy,
+            to,
+            nodes.as_mut_ptr(),
+            NODES,
+            place,
+            flags
+        )
+    }?;
+    Ok((mode, nodes))
+}
+
+/// mbind(2) of a range of memory, whose pages move, or set_mempolicy(2) of the calling thread.
+pub fn set_policy(&(mode, nodes): &Policy, range: Option<(usize, usize)>) -> SysResult<()> {
+    const MPOL_MF_MOVE: u32 = 2;
+    let nodes = nodes.as_ptr();
+    match range {
+        // SAFETY: pages keep what is in them.
+        Some((at, len)) => unsafe { call!(__NR_mbind, at, len, mode, nodes, NODES, MPOL_MF_MOVE) },
+        // SAFETY: the kernel reads the nodes.
+        None => unsafe { call!(__NR_set_mempolicy, mode, nodes, NODES) },
+    }
+    .map(drop)
+}

@@ -52,6 +52,16 @@ pub fn barrier(command: u32) -> SysResult<usize> {
     unsafe { call!(__NR_membarrier, command, 0, 0) }
 }
 
+/// PR_SCHED_CORE_GET: may a thread share a core only with those of the same cookie?
+#[must_use]
+pub fn has_core_cookie(tid: u32) -> bool {
+    const PR_SCHED_CORE: u32 = 62;
+    let mut cookie = 0u64;
+    let to = core::ptr::from_mut(&mut cookie);
+    // SAFETY: PR_SCHED_CORE_GET is 0, of a thread is 0; the kernel writes the number.
+    unsafe { call!(__NR_prctl, PR_SCHED_CORE, 0, tid, 0, to) }.is_ok() && cookie != 0
+}
+
 /// umask(2).
 pub fn set_umask(mask: u32) -> u32 {
     // SAFETY: no memory.

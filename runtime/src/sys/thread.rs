@@ -228,6 +228,14 @@ pub fn share(a: u32, b: u32, kind: u32) -> SysResult<bool> {
     unsafe { call!(__NR_kcmp, a, b, kind, 0, 0) }.map(|order| order == 0)
 }
 
+/// sched_getscheduler(2) of a thread, without the bit that children do not inherit it.
+pub fn policy_of(tid: u32) -> SysResult<u32> {
+    const SCHED_RESET_ON_FORK: u32 = 0x4000_0000;
+    // SAFETY: asks only.
+    let policy = unsafe { call!(__NR_sched_getscheduler, tid) }?;
+    Ok(policy as u32 & !SCHED_RESET_ON_FORK)
+}
+
 /// The device number of the controlling terminal, as `st_rdev`; zero for none.
 #[must_use]
 pub fn terminal() -> u64 {

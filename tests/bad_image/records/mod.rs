@@ -5,6 +5,7 @@ mod events;
 mod files;
 mod pipes;
 mod process;
+mod rights;
 mod signals;
 mod sockets;
 mod terminals;
@@ -22,7 +23,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 22] = [
+const LISTS: [(u32, u32); 23] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -45,6 +46,7 @@ const LISTS: [(u32, u32); 22] = [
     (kind::RIGHTS, limits::DESCRIPTORS),
     (kind::TERMINALS, limits::DESCRIPTORS),
     (kind::ENDED, limits::THREADS),
+    (kind::POLICIES, limits::VMAS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {

@@ -101,7 +101,7 @@ fn attributes() -> Result<()> {
     let mut cases = Cases::new("attributes")?;
     let parts = cases.parts();
     type Change = fn(&mut Attributes<'_>);
-    let changes: [(&str, Change); 13] = [
+    let changes: [(&str, Change); 14] = [
         ("umask", |a| a.umask = 0o1000),
         ("subreaper", |a| a.subreaper = 2),
         ("no_new_privs", |a| a.no_new_privs = 2),
@@ -111,6 +111,7 @@ fn attributes() -> Result<()> {
         ("score too low", |a| a.oom_score = -1001),
         ("core filter", |a| a.core_filter = 1 << 16),
         ("barrier", |a| a.barriers = 1 << 3),
+        ("merging", |a| a.memory_merge = 2),
         ("no directory", |a| a.cwd = b""),
         ("relative directory", |a| a.cwd = b"tmp"),
         ("long directory", |a| a.cwd = &LONG),

@@ -31,6 +31,8 @@ record! {
         core_filter: u32,
         /// Registrations of membarrier(2) as its commands, one bit each.
         barriers: u32,
+        /// PR_SET_MEMORY_MERGE.
+        memory_merge: u32,
         /// Soft limits.
         soft: [u64; 16],
         /// Hard limits.
@@ -47,6 +49,7 @@ impl Attributes<'_> {
         let switches = self.subreaper <= 1
             && self.no_new_privs <= 1
             && self.dumpable <= 2
+            && self.memory_merge <= 1
             && [0, 1, 3].contains(&self.thp_disable)
             && (-1000..=1000).contains(&self.oom_score)
             && self.core_filter < 1 << 16

@@ -225,6 +225,20 @@ impl Guard {
 }
 
 record! {
+    /// The memory policy of a mapping, set_mempolicy(2); only of those that have one.
+    Policy {
+        /// The mapping's first address.
+        start: u64,
+        /// The address behind it.
+        end: u64,
+        /// MPOL_* with its flags.
+        mode: u32,
+        /// Nodes, one a bit.
+        nodes: [u64; 16],
+    }
+}
+
+record! {
     /// What PR_SET_MM_MAP takes, but for the executable's descriptor.
     Mm<'a> {
         /// start_code, end_code, start_data, end_data, start_brk, brk, start_stack, arg_start,

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod child;
+mod credentials;
 mod file;
 mod job;
 mod machine;
@@ -18,12 +19,13 @@ mod thread;
 
 pub use attributes::{Attributes, LIMITS};
 pub use child::Ended;
+pub use credentials::Credentials;
 pub use file::{
     Content, Descriptor, File, Lock, Packet, TimerFd, Watch, fifo, file_kind, lock_kind,
 };
 pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
-pub use memory::{Guard, Mm, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
+pub use memory::{Guard, Mm, Policy, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
 pub use notice::{Notice, inotify};
 pub use posix_timer::{PosixTimer, notify, timer_flag};
 pub use segment::Segment;

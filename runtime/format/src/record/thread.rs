@@ -49,6 +49,18 @@ record! {
         death_signal: u32,
         /// Which processors it may run on, as the kernel's mask.
         affinity: [u64; 16],
+        /// PR_SET_TSC: 1, or 2 if reading the time stamp counter is an error.
+        time_stamp: u32,
+        /// PR_MCE_KILL: when to be told of broken memory.
+        machine_check: u32,
+        /// PR_SET_IO_FLUSHER.
+        io_flusher: u32,
+        /// PR_SET_SPECULATION_CTRL as PR_GET_SPECULATION_CTRL tells it, of each kind.
+        speculation: [u8; 3],
+        /// Memory policy, MPOL_* with its flags, set_mempolicy(2).
+        policy_mode: u32,
+        /// Its nodes, one a bit.
+        policy_nodes: [u64; 16],
     }
 }
 

@@ -34,7 +34,7 @@ use ckpt_format::toc::kind;
 pub use collect::collect;
 pub use open::{Opened, changed, open};
 pub use saved::will_be_back;
-pub use stream::note as note_streams;
+pub use stream::{has_other_root, note as note_streams};
 pub use terminal::restore as restore_terminals;
 
 use crate::error::Result;

@@ -24,7 +24,7 @@ fn set(streams: Streams) {
 /// Notes what the program is started with. Once, before its first instruction.
 #[inline(never)]
 pub fn note() {
-    let mut noted = Streams::NONE;
+    let mut noted = Streams(Streams::NONE.0, root());
     let mut slots = noted.0.iter_mut();
     for (fd, slot) in (0..3).zip(&mut slots) {
         *slot = origin(fd);
@@ -47,11 +47,24 @@ pub fn note() {
 
 /// The standard streams as they are now, those of the restoring command.
 pub(super) fn standard() -> Streams {
-    let mut noted = Streams::NONE;
+    let mut noted = Streams(Streams::NONE.0, root());
     for (fd, slot) in (0..3).zip(&mut noted.0) {
         *slot = origin(fd);
     }
     noted
+}
+
+/// Device and inode of the root directory.
+fn root() -> (u64, u64) {
+    fs::stat(c"/").map_or(ANY, |s| (s.st_dev, s.st_ino))
+}
+
+/// Has the program changed its root directory, chroot(2), since it was started? Paths would lead
+/// elsewhere after a restore.
+#[must_use]
+pub fn has_other_root() -> bool {
+    let noted = config::with(|c| c.streams.streams.1);
+    noted != ANY && noted != root()
 }
 
 /// Adds one that now is at descriptor `place`.
@@ -110,7 +123,7 @@ fn leads_out(fd: i32) -> bool {
 /// restored program the same numbers lead to others.
 pub(super) fn take() -> Streams {
     let streams = config::with(|c| c.streams.streams);
-    set(Streams(streams.0.map(|o| Origin { file: ANY, ..o })));
+    set(Streams(streams.0.map(|o| Origin { file: ANY, ..o }), ANY));
     streams
 }
 
