@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
-    Action, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job, Lock, Machine,
-    Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program, Right, Run, Segment,
-    Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso, Vma, Watch, file_kind, prot,
-    vma_kind,
+    Action, Adjustment, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job,
+    Lock, Machine, Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program,
+    Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso, Vma,
+    Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -55,6 +55,8 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Packet>("packet", kind::PACKETS, true),
         of::<Watch>("watch", kind::WATCHES, true),
         of::<Job>("job", kind::JOB, false),
+        of::<Queued<'_>>("queued", kind::QUEUED, true),
+        of::<Adjustment>("adjustment", kind::ADJUSTMENTS, true),
         of::<Segment>("segment", kind::SEGMENTS, true),
         of::<PosixTimer>("posix timer", kind::POSIX_TIMERS, true),
         of::<TimerFd>("timerfd", kind::TIMERFDS, true),
@@ -175,7 +177,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
             ensure!(row[2].starts_with(&format!("{how} `{name}`")), "{row:?}");
         }
     }
-    let numbers: [(&str, u64); 21] = [
+    let numbers: [(&str, u64); 22] = [
         ("SECTIONS", limits::SECTIONS.into()),
         ("VMAS", limits::VMAS.into()),
         ("RUNS", limits::RUNS.into()),
@@ -191,6 +193,7 @@ fn kinds_and_limits_are_as_described() -> Result<()> {
         ("TERMINAL", limits::TERMINAL.try_into()?),
         ("PENDING", limits::PENDING.into()),
         ("POSIX_TIMERS", limits::POSIX_TIMERS.into()),
+        ("ADJUSTMENTS", limits::ADJUSTMENTS.into()),
         ("PATH", limits::PATH.try_into()?),
         ("METADATA", limits::METADATA),
         ("RUN_PAGES", limits::RUN_PAGES.into()),
@@ -365,6 +368,8 @@ fn sections() -> Vec<Section> {
         list::<Packet>(kind::PACKETS, &[]),
         list::<Watch>(kind::WATCHES, &[]),
         one(kind::JOB, &job()),
+        list::<Queued<'_>>(kind::QUEUED, &[]),
+        list::<Adjustment>(kind::ADJUSTMENTS, &[]),
         list::<Segment>(kind::SEGMENTS, &[]),
         list::<PosixTimer>(kind::POSIX_TIMERS, &[]),
         list::<TimerFd>(kind::TIMERFDS, &[]),
@@ -639,6 +644,8 @@ fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::PACKETS => again::<Packet>(parts, kind, true),
             kind::WATCHES => again::<Watch>(parts, kind, true),
             kind::JOB => again::<Job>(parts, kind, false),
+            kind::QUEUED => again::<Queued<'_>>(parts, kind, true),
+            kind::ADJUSTMENTS => again::<Adjustment>(parts, kind, true),
             kind::SEGMENTS => again::<Segment>(parts, kind, true),
             kind::POSIX_TIMERS => again::<PosixTimer>(parts, kind, true),
             kind::TIMERFDS => again::<TimerFd>(parts, kind, true),

@@ -249,17 +249,10 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "refuse/ipc",
         "queue",
-        &["descriptor 7: message queue /ckpt-sample-"],
-    ),
-    (
-        "refuse/ipc",
-        "taken",
-        &["semaphore 1 of system v set ", "(sem_undo): not carried"],
-    ),
-    (
-        "refuse/ipc",
-        "given",
-        &["semaphore 1 of system v set ", "(sem_undo): not carried"],
+        &[
+            "descriptor 7: message queue /ckpt-sample-",
+            " with a notification (mq_notify): not carried",
+        ],
     ),
     (
         "refuse/whole",

@@ -231,3 +231,30 @@ fn shared_memory_that_is_gone_is_made_again() -> Result<()> {
     );
     subject.judge()
 }
+
+#[test]
+fn a_semaphore_that_somebody_took_is_named() -> Result<()> {
+    let (mut subject, image) = stopped("semaphore", "ipc/sysv_undo")?;
+    // What one restored program has, another cannot have.
+    subject.restore(&image)?;
+    let mut other = subject.launch.restore(&image);
+    other.streams.output = "other.out".to_owned();
+    other.streams.error = "other.err".to_owned();
+    let mut second = other.start()?;
+    let status = second.wait()?;
+    let complaint = second.complaint();
+    ensure!(
+        status.code() == Some(125)
+            && complaint.contains("semaphore 0 of System V set ")
+            && complaint.contains(" is taken by another process"),
+        "{status}; {complaint}"
+    );
+    subject.judge()?;
+    let status = subject.launch.restore(&image).start()?.wait()?;
+    let complaint = subject.scratch.text("err");
+    ensure!(
+        status.code() == Some(125) && complaint.contains(" is gone"),
+        "{status}; {complaint}"
+    );
+    Ok(())
+}

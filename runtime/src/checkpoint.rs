@@ -37,7 +37,6 @@ pub fn take(order: &Order) -> Result<PathText> {
     let others = quiesce::Standstill::reach()?;
     let ended = children::collect()?;
     unsupported::refuse(&others)?;
-    ipc::undo::refuse()?;
     let sequence = config::with(|c| {
         c.sequence += 1;
         c.sequence
@@ -68,6 +67,7 @@ fn write(
     let arena = Arena::new(ARENA)?;
     let files = files::collect()?;
     let space = memory::collect(&files)?;
+    let adjustments = ipc::undo::collect()?;
     let segments = ipc::shm::collect(&space)?;
     let thread = thread::collect(frame);
     let _pause = rseq::Pause::begin(thread::rseq_of(&thread));
@@ -89,6 +89,7 @@ fn write(
     out.end_pages()?;
     out.list(kind::GUARDS, guards.as_slice())?;
     out.section(kind::VMAS, space.bound(), |w| space.encode(w))?;
+    out.list(kind::ADJUSTMENTS, adjustments.as_slice())?;
     out.list(kind::SEGMENTS, segments.as_slice())?;
     out.section(kind::VDSO, vdso.bytes.len() + 64, |w| w.put(&vdso))?;
     out.section(kind::MM, notes.auxv.len() + 128, |w| w.put(&notes))?;

@@ -2,6 +2,7 @@
 // go file is there, so that it would be seen to run.
 //#Links: static
 #include "../lib/sample.h"
+#include <mqueue.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -73,6 +74,12 @@ int main(int argc, char **argv) {
         uint64_t *object = map_anywhere(4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS);
         fill(object, 2 * PAGE, 2);
     }
+    struct mq_attr room = {.mq_maxmsg = 2, .mq_msgsize = 8};
+    char word_name[32];
+    snprintf(word_name, sizeof word_name, "/ckpt-victim-%d", (int)getpid());
+    mqd_t queue = mq_open(word_name, O_RDWR | O_CREAT | O_EXCL, 0600, &room);
+    expect(queue >= 0 && mq_unlink(word_name) == 0, "message queue");
+    expect(mq_send(queue, "one", 3, 1) == 0 && mq_send(queue, "two", 3, 2) == 0, "messages in it");
     int segment = shmget(IPC_PRIVATE, 2 * PAGE, 0600);
     fill(shmat(segment, NULL, 0), PAGE, 3);
     expect(shmctl(segment, IPC_RMID, NULL) == 0, "segment");

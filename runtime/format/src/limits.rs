@@ -15,6 +15,9 @@ pub const DESCRIPTORS: u32 = 1 << 20;
 pub const LOCKS: u32 = 1 << 20;
 /// POSIX timers: each holds one of the signals that `RLIMIT_SIGPENDING` allows.
 pub const POSIX_TIMERS: u32 = 1 << 20;
+/// Adjustments of System V semaphores: more than a host has semaphores by default (`SEMMNI` sets of
+/// `SEMMSL`) is not in use anywhere.
+pub const ADJUSTMENTS: u32 = 1 << 20;
 /// Packets in all pipes together: a plain user's pipes have room for 16,384
 /// (`fs.pipe-user-pages-soft`).
 pub const PACKETS: u32 = 1 << 20;

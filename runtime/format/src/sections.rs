@@ -76,6 +76,8 @@ impl<'a> Sections<'a> {
         self.decodes::<record::Message<'_>>(kind::MESSAGES, limits::MESSAGES)?;
         self.decodes::<record::Right>(kind::RIGHTS, limits::DESCRIPTORS)?;
         self.decodes::<record::TimerFd>(kind::TIMERFDS, limits::DESCRIPTORS)?;
+        self.decodes::<record::Queued<'_>>(kind::QUEUED, limits::MESSAGES)?;
+        self.decodes::<record::Adjustment>(kind::ADJUSTMENTS, limits::ADJUSTMENTS)?;
         self.decodes::<record::Segment>(kind::SEGMENTS, limits::VMAS)?;
         self.decodes::<record::PosixTimer>(kind::POSIX_TIMERS, limits::POSIX_TIMERS)?;
         self.decodes::<record::Terminal<'_>>(kind::TERMINALS, limits::DESCRIPTORS)?;
@@ -108,6 +110,10 @@ impl<'a> Sections<'a> {
         self.notices()?;
         self.sockets(files)?;
         self.timers()?;
+        self.queued()?;
+        for adjustment in self.known::<record::Adjustment>(kind::ADJUSTMENTS) {
+            adjustment.check()?;
+        }
         self.terminals()?;
         for ended in self.known::<record::Ended>(kind::ENDED) {
             ended.check()?;
@@ -410,6 +416,25 @@ impl<'a> Sections<'a> {
         }
         if options.next().is_some() {
             return Err(DecodeError::Value("socket option"));
+        }
+        Ok(())
+    }
+
+    /// Messages come in the order of their queues, which have no name, and are no more than fit.
+    fn queued(&self) -> Checked {
+        let mut messages = self.known::<record::Queued<'_>>(kind::QUEUED).peekable();
+        for (number, file) in (0..).zip(self.known::<record::File<'_>>(kind::FILES)) {
+            let mut room = file.pos;
+            while let Some(message) = messages.next_if(|message| message.file == number) {
+                message.check(file.size)?;
+                room = room.saturating_sub(1);
+                if file.kind != record::file_kind::QUEUE || file.rdev == 0 || room < 0 {
+                    return Err(DecodeError::Value("message in a queue"));
+                }
+            }
+        }
+        if messages.next().is_some() {
+            return Err(DecodeError::Value("message in a queue"));
         }
         Ok(())
     }

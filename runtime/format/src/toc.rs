@@ -53,6 +53,10 @@ pub mod kind {
     pub const POSIX_TIMERS: u32 = 19;
     /// System V shared memory.
     pub const SEGMENTS: u32 = 20;
+    /// Messages in POSIX message queues that have no name.
+    pub const QUEUED: u32 = 21;
+    /// What is taken back on System V semaphores.
+    pub const ADJUSTMENTS: u32 = 22;
     /// What epoll instances watch.
     pub const WATCHES: u32 = 23;
     /// Process group, session and terminal.
@@ -105,6 +109,8 @@ pub fn name(kind: u32) -> &'static str {
         kind::PACKETS => "packets",
         kind::POSIX_TIMERS => "posix timers",
         kind::SEGMENTS => "segments",
+        kind::QUEUED => "queued",
+        kind::ADJUSTMENTS => "adjustments",
         kind::WATCHES => "watches",
         kind::JOB => "job",
         kind::TIMERFDS => "timerfds",
@@ -123,7 +129,7 @@ pub fn name(kind: u32) -> &'static str {
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 33] = [
+pub const ALL: [u32; 35] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -144,6 +150,8 @@ pub const ALL: [u32; 33] = [
     kind::PACKETS,
     kind::POSIX_TIMERS,
     kind::SEGMENTS,
+    kind::QUEUED,
+    kind::ADJUSTMENTS,
     kind::WATCHES,
     kind::JOB,
     kind::TIMERFDS,

@@ -132,6 +132,7 @@ fn restore(passage: &Passage) -> Result<()> {
     vdso::check(&records.vdso, passage.vdso)?;
     let born = children::restore(&arena, &image, namespace::keeps_ids())?;
     let mut opened = files::open(&arena, &image)?;
+    ipc::undo::restore(&image)?;
     attributes::raise_limits();
     let mut staged = stage::all(&arena, &image, &opened)?;
     opened.finish(&arena, &image)?;

@@ -40,14 +40,41 @@ pub fn last_semaphore_set() -> SysResult<u32> {
     unsafe { call!(__NR_semctl, 0u32, 0u32, SEM_INFO, info.as_mut_ptr()) }.map(|last| last as u32)
 }
 
-/// Identifier of the set at an index of the table, and how many semaphores are in it.
-pub fn semaphore_set(index: u32) -> SysResult<(u32, u32)> {
-    // struct semid64_ds: permissions in 48 bytes, four words of times, the number, two words.
-    let mut set = [0u64; 13];
-    // SAFETY: the kernel writes `set`.
-    let id = unsafe { call!(__NR_semctl, index, 0u32, SEM_STAT, set.as_mut_ptr()) }?;
-    let [.., count, _, _] = set;
-    Ok((id as u32, count as u32))
+/// A set of semaphores.
+#[derive(Clone, Copy, Debug)]
+pub struct Set {
+    /// Identifier.
+    pub id: u32,
+    /// Key.
+    pub key: u32,
+    /// How many semaphores are in it.
+    pub count: u32,
+}
+
+/// The set at an index of the kernel's table.
+pub fn semaphore_set(index: u32) -> SysResult<Set> {
+    look_at_set(index, SEM_STAT).map(|(id, set)| Set { id, ..set })
+}
+
+/// The set with an identifier.
+pub fn semaphore_set_of(id: u32) -> SysResult<Set> {
+    look_at_set(id, IPC_STAT).map(|(_, set)| set)
+}
+
+/// What the call returns, and the set as if that was asked for by its identifier.
+fn look_at_set(which: u32, command: u32) -> SysResult<(u32, Set)> {
+    // struct semid64_ds: permissions in 48 bytes, which begin with the key, four words of times,
+    // the number, two words.
+    let mut words = [0u64; 13];
+    // SAFETY: the kernel writes `words`.
+    let told = unsafe { call!(__NR_semctl, which, 0u32, command, words.as_mut_ptr()) }?;
+    let [key, .., count, _, _] = words;
+    let set = Set {
+        id: which,
+        key: key as u32,
+        count: count as u32,
+    };
+    Ok((told as u32, set))
 }
 
 /// Value of a semaphore, 0 to 32,767.

@@ -12,6 +12,7 @@ pub mod ipc;
 pub mod mm;
 pub mod namespace;
 pub mod process;
+pub mod queue;
 pub mod signal;
 pub mod socket;
 pub mod terminal;

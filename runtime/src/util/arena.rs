@@ -159,6 +159,8 @@ unsafe impl Plain for ckpt_format::record::PosixTimer {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Segment {}
 // SAFETY: a record of integers.
+unsafe impl Plain for ckpt_format::record::Adjustment {}
+// SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Right {}
 // SAFETY: a number and a record of integers.
 unsafe impl Plain for (i32, crate::sys::socket::Name) {}

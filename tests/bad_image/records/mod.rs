@@ -3,6 +3,7 @@
 mod children;
 mod events;
 mod files;
+mod ipc;
 mod pipes;
 mod process;
 mod rights;
@@ -23,7 +24,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 23] = [
+const LISTS: [(u32, u32); 24] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -36,6 +37,7 @@ const LISTS: [(u32, u32); 23] = [
     (kind::LOCKS, limits::LOCKS),
     (kind::PACKETS, limits::PACKETS),
     (kind::WATCHES, limits::WATCHES),
+    (kind::QUEUED, limits::MESSAGES),
     (kind::SEGMENTS, limits::VMAS),
     (kind::NOTICES, limits::WATCHES),
     (kind::POSIX_TIMERS, limits::POSIX_TIMERS),

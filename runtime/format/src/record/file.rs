@@ -39,8 +39,10 @@ pub mod file_kind {
     pub const PIDFD: u32 = 18;
     /// A timer, timerfd_create(2).
     pub const TIMERFD: u32 = 19;
+    /// A POSIX message queue, opened by its name; if it has lost that, its messages are in the image.
+    pub const QUEUE: u32 = 20;
     /// The last of them; 12 to 15 are none.
-    pub const LAST: u32 = TIMERFD;
+    pub const LAST: u32 = QUEUE;
     /// A terminal that the program opened by name, which is the one at `stream`, or its controlling
     /// one: becomes that of the restoring command.
     pub const TERMINAL: u32 = 23;
@@ -148,7 +150,8 @@ impl File<'_> {
             && !self.path.contains(&0)
             && (self.path.first() == Some(&b'/')
                 || stream
-                || self.kind >= file_kind::PIPE && self.kind != file_kind::FIFO);
+                || self.kind >= file_kind::PIPE
+                    && ![file_kind::FIFO, file_kind::QUEUE].contains(&self.kind));
         let within = match self.kind {
             file_kind::PIPE | file_kind::SOCKET | file_kind::FIFO => {
                 self.size <= PIPE
@@ -156,6 +159,11 @@ impl File<'_> {
                     && (self.kind != file_kind::FIFO || self.rdev < 1 << 2)
             }
             file_kind::REGULAR => self.rdev <= 1,
+            file_kind::QUEUE => {
+                // HARD_MSGMAX and HARD_MSGSIZEMAX of linux/ipc_namespace.h.
+                let shape = (1..=65_536).contains(&self.pos) && (1..=1 << 24).contains(&self.size);
+                self.rdev <= 1 && shape
+            }
             // Those that fcntl(2) knows.
             file_kind::MEMORY => self.rdev < 1 << 6,
             // The largest value is one that no write(2) makes.
@@ -369,6 +377,32 @@ impl TimerFd {
             Ok(())
         } else {
             Err(DecodeError::Value("timer of a descriptor"))
+        }
+    }
+}
+
+record! {
+    /// A message in a POSIX message queue that has no name.
+    Queued<'a> {
+        /// Place of the queue's first description in the files section.
+        file: u32,
+        /// Priority.
+        priority: u32,
+        /// The message.
+        text: &'a [u8],
+    }
+}
+
+impl Queued<'_> {
+    /// Checks the priority, and the length against that of the longest message.
+    pub fn check(&self, most: u64) -> Result<(), DecodeError> {
+        // MQ_PRIO_MAX of linux/mqueue.h.
+        const PRIORITIES: u32 = 1 << 15;
+        let len = u64::try_from(self.text.len()).unwrap_or(u64::MAX);
+        if self.priority < PRIORITIES && len <= most {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("message in a queue"))
         }
     }
 }

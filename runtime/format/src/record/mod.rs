@@ -21,14 +21,14 @@ pub use attributes::{Attributes, LIMITS};
 pub use child::Ended;
 pub use credentials::Credentials;
 pub use file::{
-    Content, Descriptor, File, Lock, Packet, TimerFd, Watch, fifo, file_kind, lock_kind,
+    Content, Descriptor, File, Lock, Packet, Queued, TimerFd, Watch, fifo, file_kind, lock_kind,
 };
 pub use job::Job;
 pub use machine::{CPUID_LEAVES, Machine, Program};
 pub use memory::{Guard, Mm, Policy, Run, TASK_END, Vdso, Vma, prot, vma_flag, vma_kind};
 pub use notice::{Notice, inotify};
 pub use posix_timer::{PosixTimer, notify, timer_flag};
-pub use segment::Segment;
+pub use segment::{Adjustment, Segment};
 pub use signal::{Action, Pending, SIGNALS, Timers};
 pub use socket::{
     ADDRESS, Message, NO_PEER, Right, Socket, SocketOption, family, message_flag, socket_flag,

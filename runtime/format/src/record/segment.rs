@@ -1,4 +1,4 @@
-//! System V shared memory.
+//! System V shared memory, and what is taken back on semaphores.
 
 use crate::DecodeError;
 use crate::codec::record;
@@ -45,5 +45,34 @@ impl Segment {
     pub fn room(&self) -> u64 {
         let page = u64::from(crate::header::PAGE_SIZE);
         self.size.next_multiple_of(page)
+    }
+}
+
+record! {
+    /// What is taken back on a System V semaphore when the process ends (SEM_UNDO).
+    Adjustment {
+        /// Identifier of the set.
+        set: u32,
+        /// Key of the set.
+        key: u32,
+        /// How many semaphores are in the set.
+        count: u32,
+        /// Number of the semaphore.
+        number: u32,
+        /// What is added to its value then; signed, not zero, 16 bits.
+        by: u32,
+    }
+}
+
+impl Adjustment {
+    /// Checks each number by itself.
+    pub fn check(&self) -> Result<(), DecodeError> {
+        let by = i16::try_from(self.by.cast_signed()).is_ok_and(|by| by != 0);
+        let number = self.number < self.count.min(1 << 16);
+        if by && number && self.set <= i32::MAX.cast_unsigned() {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("adjustment of a semaphore"))
+        }
     }
 }

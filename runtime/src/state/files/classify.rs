@@ -6,6 +6,7 @@ use super::kinds::{refuse, refused, special};
 use super::memfd;
 use super::pidfd;
 use super::pty;
+use super::queue;
 use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use super::{epoll, eventfd, fifo};
@@ -219,7 +220,7 @@ impl Seen<'_> {
         let shown = Show(link);
         // What looks like a file and is none, by linux/magic.h.
         match fs::file_system(self.fd) {
-            Ok(MQUEUE) => return Err(refused(self.fd, format_args!("message queue {shown}"))),
+            Ok(MQUEUE) => return queue::fate(self.fd, &self.stat, link),
             Ok(SECRETMEM) => return Err(refused(self.fd, format_args!("secret memory"))),
             Ok(DMA_BUF) => return Err(refused(self.fd, format_args!("device memory {shown}"))),
             _ => {}

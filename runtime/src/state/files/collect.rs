@@ -10,7 +10,7 @@ use super::socket::Sockets;
 use super::terminal::Terminals;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
 use super::{
-    epoll, eventfd, inotify, locks, memfd, pipe, pty, saved, search, signalfd, stream, timerfd,
+    epoll, eventfd, inotify, locks, memfd, pipe, pty, queue, saved, search, signalfd, stream, timerfd,
 };
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
@@ -178,6 +178,9 @@ impl Collector {
             return Err(refuse(fd, &stat, link));
         }
         let number = self.add(&seen, &fate)?;
+        if fate.kind == file_kind::QUEUE {
+            queue::collect(&mut self.files.book, fd, number, &stat)?;
+        }
         if fate.kind == file_kind::TIMERFD {
             timerfd::collect(&mut self.files.book, fd, number)?;
         }
@@ -215,6 +218,7 @@ impl Collector {
             file_kind::PATH => (0, stat.st_size as u64),
             file_kind::PIPE | file_kind::FIFO => pipe::measure(fd)?,
             file_kind::EVENTFD => eventfd::measure(fd)?,
+            file_kind::QUEUE => queue::measure(fd)?,
             file_kind::SIGNALFD => (0, signalfd::mask(fd)?),
             kind @ (file_kind::MASTER | file_kind::SLAVE) => (0, pty::number(fd, kind, &stat)?),
             _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),
@@ -229,6 +233,7 @@ impl Collector {
             ino: stat.st_ino,
             rdev: match fate.kind {
                 file_kind::MEMORY => memfd::seals(fd),
+                file_kind::QUEUE => u64::from(stat.st_nlink == 0),
                 file_kind::FIFO if stat.st_nlink == 0 => fifo::NAMELESS,
                 _ => stat.st_rdev,
             },

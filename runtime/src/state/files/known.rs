@@ -7,6 +7,7 @@
 use ckpt_format::limits;
 use ckpt_format::record::{Descriptor, File, Lock, Notice, Packet, TimerFd, Watch};
 
+use super::queue::Messages;
 use crate::error::Result;
 use crate::util::arena::Plain;
 use crate::util::list::List;
@@ -63,6 +64,7 @@ pub(super) struct Book {
     watches: List<Watch>,
     timers: List<TimerFd>,
     watched: List<Watched>,
+    messages: Messages,
 }
 
 impl Book {
@@ -78,6 +80,7 @@ impl Book {
             watches: List::new(limits::WATCHES as usize),
             timers: List::new(most),
             watched: List::new(limits::WATCHES as usize),
+            messages: Messages::new(),
         }
     }
 
@@ -219,6 +222,14 @@ impl Book {
     fn text(&self, at: usize, len: usize) -> &[u8] {
         let from = self.paths.as_slice().get(at..).unwrap_or(&[]);
         from.get(..len).unwrap_or(&[])
+    }
+
+    pub(super) fn messages(&self) -> &Messages {
+        &self.messages
+    }
+
+    pub(super) fn messages_mut(&mut self) -> &mut Messages {
+        &mut self.messages
     }
 
     pub(super) fn files(&self) -> &[Known] {

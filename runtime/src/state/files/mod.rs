@@ -19,6 +19,7 @@ mod parking;
 mod pidfd;
 mod pipe;
 mod pty;
+mod queue;
 mod remake;
 mod saved;
 mod search;
@@ -124,6 +125,7 @@ impl Files {
         out.list(kind::PACKETS, self.book.packets())?;
         out.list(kind::WATCHES, self.book.watches())?;
         out.list(kind::TIMERFDS, self.book.timers())?;
+        self.book.messages().write(out)?;
         self.terminals.write(out)?;
         let notices = self.book.watched();
         // A notice's fields without the path are 16 bytes.

@@ -10,7 +10,9 @@ use super::remake::{Remade, reopen};
 use super::saved::Saved;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
-use super::{contents, epoll, eventfd, inotify, locks, pidfd, signalfd, socket, stream, timerfd};
+use super::{
+    contents, epoll, eventfd, inotify, locks, pidfd, queue, signalfd, socket, stream, timerfd,
+};
 use crate::allow;
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
@@ -76,6 +78,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
         pipes: Pipes::new(arena, count)?,
         ptys: Ptys::new(arena, count)?,
         sockets: socket::Made::new(arena, image)?,
+        queues: arena.records(count)?,
         program: image.single::<Program<'_>>(kind::PROGRAM).pid,
     };
     for (number, (file, place)) in image.files().zip(places.iter_mut()).enumerate() {
@@ -127,6 +130,8 @@ struct Opener<'a> {
     pipes: Pipes<'a>,
     ptys: Ptys<'a>,
     sockets: socket::Made<'a>,
+    /// Descriptors of message queues that were opened before their turn, plus one.
+    queues: &'a mut [i32],
     /// The process id that the image's owners of files are meant by.
     program: u32,
 }
@@ -153,6 +158,7 @@ impl Opener<'_> {
             file_kind::EPOLL => epoll::open(fd, file)?,
             file_kind::INOTIFY => inotify::open(fd, file)?,
             file_kind::TIMERFD => timerfd::open(image, number as u32, fd, file)?,
+            file_kind::QUEUE => queue::open(image, number, fd, file, self.queues)?,
             file_kind::SIGNALFD => signalfd::open(fd, file)?,
             file_kind::PIDFD => pidfd::open(fd, file)?,
             _ if file.is_saved() => self.saved.open(number, fd, file)?,
