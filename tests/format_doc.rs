@@ -12,8 +12,8 @@ use ckpt_format::header::{self, Header};
 use ckpt_format::record::{
     Action, Adjustment, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job,
     Lock, Machine, Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program,
-    Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso, Vma,
-    Watch, file_kind, prot, vma_kind,
+    Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso,
+    Vma, Watch, file_kind, prot, vma_kind,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};

@@ -12,7 +12,7 @@ const GROWTH: u64 = 150_000;
 
 /// The system calls of a start with nothing but the three standard streams, none of them a
 /// terminal, and without settings in the environment.
-const CALLS: [&str; 17] = [
+const CALLS: [&str; 18] = [
     // The payload's data become writable.
     "mprotect",
     // What the root directory and the standard streams are.

@@ -90,7 +90,6 @@ fn main() -> ExitCode {
     let mut payload = resident.image;
     let packed_at = payload.len();
     payload.extend(pack::pack(&body));
-    payload.resize(payload.len().next_multiple_of(flat::PAGE), 0);
     let numbers = format!(
         "Numbers {{ entry: {}, data: {}, packed: {packed_at} }}",
         resident.entry, resident.data,

@@ -42,7 +42,8 @@ impl Block<'_> {
         put(OFF_FLAGS, &flags.to_le_bytes());
         put(OFF_ENTRY, &entry.to_le_bytes());
         put(OFF_SELF_VADDR, &segment.vaddr.to_le_bytes());
-        put(OFF_SEGMENT_LEN, &segment.memsz.to_le_bytes());
+        let whole = segment.memsz.next_multiple_of(to_u64(PAGE));
+        put(OFF_SEGMENT_LEN, &whole.to_le_bytes());
         put(OFF_DATA, &(to_u64(PAGE) + payload.data).to_le_bytes());
         put(OFF_SIGNAL, &self.options.signal.number().to_le_bytes());
         put(OFF_PATTERN_LEN, &pattern_len.to_le_bytes());

@@ -10,7 +10,8 @@ use super::socket::Sockets;
 use super::terminal::Terminals;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
 use super::{
-    epoll, eventfd, inotify, locks, memfd, pipe, pty, queue, saved, search, signalfd, stream, timerfd,
+    epoll, eventfd, inotify, locks, memfd, pipe, pty, queue, saved, search, signalfd, stream,
+    timerfd,
 };
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
