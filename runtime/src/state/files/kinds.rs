@@ -89,7 +89,9 @@ pub(super) fn refuse_socket(fd: i32) -> Error {
         (AF_INET | AF_INET6, _, protocol) => {
             refused(fd, format_args!("IP socket of protocol {protocol}"))
         }
-        (AF_NETLINK, ..) => refused(fd, format_args!("netlink socket")),
+        (AF_NETLINK, _, protocol) => {
+            refused(fd, format_args!("netlink socket of protocol {protocol}"))
+        }
         (AF_PACKET, ..) => refused(fd, format_args!("packet socket")),
         (AF_VSOCK, ..) => refused(fd, format_args!("vsock socket")),
         (family, ..) => refused(fd, format_args!("socket of family {family}")),

@@ -8,7 +8,7 @@ use super::super::collect::Collector;
 use super::super::kinds::{lost, refuse_socket};
 use super::diag::Diag;
 use super::queue::Queues;
-use super::{Encoded, Shown, Sock, inet, options, tcp, unix};
+use super::{Encoded, Shown, Sock, inet, netlink, options, tcp, unix};
 use crate::allow::Kind;
 use crate::error::Result;
 use crate::image::output::Output;
@@ -173,6 +173,7 @@ fn look(file: u32, fd: i32, ino: u32, diag: &Diag, waiting: &mut List<Waiting>) 
     };
     match sock.family {
         family::UNIX => unix::look(sock, diag, waiting),
+        family::NETLINK => netlink::look(sock),
         family if inet::is(family) => inet::look(sock),
         _ => Err(refuse_socket(fd)),
     }
@@ -183,7 +184,7 @@ fn may_have_messages(sock: &Sock) -> bool {
     if sock.family == family::UNIX {
         unix::may_have_messages(sock)
     } else {
-        inet::may_be_read(sock)
+        inet::is(sock.family) && inet::may_be_read(sock)
     }
 }
 

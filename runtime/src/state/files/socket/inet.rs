@@ -118,7 +118,7 @@ pub(super) fn bind(fd: i32, sock: &Sock, number: u32) -> Result<()> {
     }
     match socket::bind(fd, sock.local.as_bytes()) {
         Err(IN_USE) => {
-            fail!("{what}: it is taken; end what has it, or restore with --remap")
+            fail!("{what}: it is taken by another process, which has to end first")
         }
         done => done.or_fail(what),
     }

@@ -11,6 +11,7 @@ mod dump;
 mod fill;
 mod inet;
 mod name;
+mod netlink;
 mod options;
 mod queue;
 mod restore;

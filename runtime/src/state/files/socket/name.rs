@@ -5,7 +5,7 @@ use ckpt_format::record::{family, socket_flag};
 
 use super::super::{S_IFMT, S_IFSOCK};
 use super::unix::path;
-use super::{Shown, Sock, inet};
+use super::{Shown, Sock, inet, netlink};
 use crate::error::{Context, Result, fail};
 use crate::sys::socket::{self, DATAGRAM};
 use crate::sys::{Errno, fs};
@@ -23,6 +23,9 @@ const REFUSED: Errno = Errno(111);
 pub(super) fn give(fd: i32, sock: &Sock, number: u32) -> Result<()> {
     if !sock.local.is_some() {
         return Ok(());
+    }
+    if sock.family == family::NETLINK {
+        return netlink::bind(fd, sock, number);
     }
     if inet::is(sock.family) {
         return inet::bind(fd, sock, number);

@@ -4,7 +4,7 @@ use ckpt_format::limits;
 use ckpt_format::record::{SocketOption, family, socket_state};
 
 use super::super::kinds::refused;
-use super::{Encoded, Sock, tcp};
+use super::{Encoded, Sock, netlink, tcp};
 use crate::error::{Context, Result};
 use crate::sys::socket::{self, SOL_SOCKET};
 use crate::sys::{Errno, SysResult};
@@ -103,10 +103,20 @@ pub(super) fn collect(sock: &Sock, out: &mut Encoded) -> Result<()> {
         };
         note(sock, level, name, value.get(..got).unwrap_or(&[]), out)?;
     }
+    if sock.family == family::NETLINK {
+        netlink::collect(sock, out)?;
+    }
     collect_filter(sock, out)
 }
 
-fn note(sock: &Sock, level: u16, name: u16, value: &[u8], out: &mut Encoded) -> Result<()> {
+/// Notes one option.
+pub(super) fn note(
+    sock: &Sock,
+    level: u16,
+    name: u16,
+    value: &[u8],
+    out: &mut Encoded,
+) -> Result<()> {
     let option = SocketOption {
         file: sock.file,
         level: level.into(),
