@@ -1,11 +1,12 @@
-//! Children. One that lives is refused; one that has ended and was not waited for is made again: a
-//! process that ends the same way.
+//! Children. One that lives is refused, or left behind with the user's leave; one that has ended and
+//! was not waited for is made again: a process that ends the same way.
 #![expect(unsafe_code, reason = "makes processes")]
 
 use ckpt_format::limits;
 use ckpt_format::record::{Action, Ended};
 use ckpt_format::toc::kind;
 
+use crate::allow;
 use crate::arch::stack;
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
@@ -21,6 +22,7 @@ pub fn collect() -> Result<List<Ended>> {
     if !process::has_child() {
         return Ok(all);
     }
+    let mut left_behind = false;
     each(&mut |pid| {
         let Some(status) =
             process::ended(pid, false).or_fail(format_args!("cannot look at child {pid}"))?
@@ -28,6 +30,10 @@ pub fn collect() -> Result<List<Ended>> {
             let path = ShortText::format(format_args!("/proc/{pid}/comm"));
             let mut name = [0; 64];
             let name = Show(fs::glance(path.as_c(), &mut name).trim_ascii_end());
+            if allow::accepts(allow::Kind::Child, format_args!("child {pid} ({name})")) {
+                left_behind = true;
+                return Ok(());
+            }
             fail!("child {pid} ({name}): not carried");
         };
         let path = ShortText::format(format_args!("/proc/{pid}/stat"));
@@ -46,7 +52,7 @@ pub fn collect() -> Result<List<Ended>> {
             signal: number(38),
         })
     })?;
-    if all.as_slice().is_empty() {
+    if all.as_slice().is_empty() && !left_behind {
         fail!("a child process: not carried");
     }
     Ok(all)
