@@ -16,6 +16,8 @@ pub(crate) struct Flat {
     pub(crate) image: Vec<u8>,
     /// How many of them the file has; the rest are zeros.
     pub(crate) filled: usize,
+    /// How many of them are in use.
+    pub(crate) used: usize,
     /// Offset of the writable pages, which reach to the end.
     pub(crate) data: usize,
     /// Offset of the entry point.
@@ -77,6 +79,7 @@ impl Flat {
         Ok(Self {
             image,
             filled: start + size(data.p_filesz.get(LE)),
+            used: end(data),
             data: start,
             entry,
             code: code(ehdr, file).ok_or("no section of code at the beginning")?,

@@ -88,7 +88,8 @@ fn main() -> ExitCode {
     let (resident_file, resident) = part("ckpt-payload");
     let (body_file, body) = part("ckpt-body");
     let mut payload = resident.image;
-    let packed_at = payload.len();
+    let packed_at = resident.used.next_multiple_of(ckpt_packed::ALIGN);
+    payload.resize(packed_at, 0);
     payload.extend(pack::pack(&body));
     let numbers = format!(
         "Numbers {{ entry: {}, data: {}, packed: {packed_at} }}",

@@ -23,7 +23,7 @@ use crate::{config, gate};
 /// `payload` the address of the payload.
 pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
     let (base, data, end) = extent();
-    // SAFETY: the pages are this payload's own; nothing but them is in the range.
+    // SAFETY: the pages are this payload's own; what the last one has of the packed body is only read.
     if unsafe { mm::open(data, end - data) }.is_err() {
         process::exit(125);
     }

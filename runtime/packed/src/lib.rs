@@ -59,6 +59,9 @@ pub struct Header {
     pub relocation_count: u32,
 }
 
+/// The packed body begins at a multiple of this behind the end of the resident part.
+pub const ALIGN: usize = 16;
+
 impl Header {
     /// Size in bytes.
     pub const LEN: usize = 32;

@@ -118,7 +118,8 @@ pub unsafe fn relocate(base: usize, [start, end]: [usize; 2]) {
     }
 }
 
-/// Offset of the writable pages in the payload, and of its end, from the linker script.
+/// Where the part begins that runs here, where its writable pages do, and where it ends: with all
+/// that is written to, not with a page.
 #[must_use]
 pub fn extent() -> (usize, usize, usize) {
     let (base, data, end): (usize, usize, usize);
@@ -131,5 +132,5 @@ pub fn extent() -> (usize, usize, usize) {
             out(reg) base, out(reg) data, out(reg) end, options(nomem, nostack, preserves_flags)
         );
     };
-    (base, data, end.next_multiple_of(4096))
+    (base, data, end.next_multiple_of(ckpt_packed::ALIGN))
 }
