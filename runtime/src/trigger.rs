@@ -157,6 +157,7 @@ fn run(order: &Order) -> usize {
 }
 
 fn end() -> usize {
+    BUSY.store(false, SeqCst);
     room::give_back();
     FINISHED
 }
