@@ -113,6 +113,16 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
+        "multicast",
+        &["descriptor 7: udp socket in a multicast group: not carried"],
+    ),
+    (
+        "refuse/descriptors",
+        "multicast6",
+        &["descriptor 7: udp socket in a multicast group: not carried"],
+    ),
+    (
+        "refuse/descriptors",
         "epoll",
         &[
             "descriptor 7: epoll watching descriptor ",

@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_waiting udp epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -190,6 +190,18 @@ static int make(const char *kind) {
         expect(type == SOCK_STREAM || send(two[1], "x", 1, 0) == 1, "send");
         give_away(two);
         return two[0];
+    }
+    if (strcmp(kind, "multicast") == 0) {
+        int member = socket(AF_INET, SOCK_DGRAM, 0);
+        struct ip_mreqn group = {.imr_multiaddr = {htonl(0xefff0102)}, .imr_ifindex = 1};
+        expect(setsockopt(member, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group) == 0, "join");
+        return member;
+    }
+    if (strcmp(kind, "multicast6") == 0) {
+        int member = socket(AF_INET6, SOCK_DGRAM, 0);
+        struct ipv6_mreq group = {.ipv6mr_multiaddr = {{{0xff, 0x12, [15] = 0x71}}}, .ipv6mr_interface = 1};
+        expect(setsockopt(member, IPPROTO_IPV6, IPV6_JOIN_GROUP, &group, sizeof group) == 0, "join");
+        return member;
     }
     if (strcmp(kind, "epoll") == 0)
         return watch_what_is_elsewhere();

@@ -15,6 +15,16 @@ pub(super) fn lines(
 ) -> Result<()> {
     let name = Text::<40>::format(format_args!("/proc/thread-self/fdinfo/{fd}"));
     let file = fs::open(name.as_c(), fs::O_RDONLY, 0).or_fail(what)?;
+    lines_of(&file, what, take)
+}
+
+/// The same of another file.
+#[inline(never)]
+pub(super) fn lines_of(
+    file: &fs::Fd,
+    what: fmt::Arguments<'_>,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let mut buffer = [0; 4096];
     let mut filled = 0;
     loop {

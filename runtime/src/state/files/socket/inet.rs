@@ -5,7 +5,7 @@ use ckpt_format::record::{family, socket_state};
 use super::super::collect::Collector;
 use super::super::kinds::{lost, refuse_socket};
 use super::tcp::{self, TCP};
-use super::{Made, Shown, Sock};
+use super::{Made, Shown, Sock, multicast};
 use crate::allow::Kind;
 use crate::error::{Context, Result, fail};
 use crate::sys::address::Address;
@@ -43,6 +43,7 @@ fn datagrams(mut sock: Sock) -> Result<Sock> {
     const POLLIN: u16 = 1;
     const POLLERR: u16 = 8;
     let name = kind_name(&sock);
+    multicast::refuse(&sock, name)?;
     let events = fs::events(sock.fd, POLLIN).unwrap_or(POLLERR);
     if events & POLLERR != 0 {
         let what = format_args!("{name} socket with an error that waits to be read");

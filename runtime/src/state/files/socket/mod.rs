@@ -10,6 +10,7 @@ mod diag;
 mod dump;
 mod fill;
 mod inet;
+mod multicast;
 mod name;
 mod netlink;
 mod options;
