@@ -16,11 +16,10 @@ use crate::util::list::List;
 pub fn collect(space: &Space) -> Result<List<Policy>> {
     let mut all = List::new(limits::VMAS as usize);
     for area in space.areas.as_slice() {
-        // A kernel without nodes has no such call.
-        let Ok((mode, nodes)) = mm::policy(Some(area.start)) else {
-            break;
-        };
-        if mode != 0 {
+        // A kernel without nodes has no such call; what is no ordinary mapping has no policy.
+        if let Ok((mode, nodes)) = mm::policy(Some(area.start))
+            && mode != 0
+        {
             all.push(Policy {
                 start: area.start as u64,
                 end: area.end as u64,
