@@ -54,12 +54,13 @@ int main(int argc, char **argv) {
         expect(shmctl(id, IPC_RMID, NULL) == 0, "IPC_RMID");
     int status = 0;
     if (is("others")) {
-        // A grandchild, which is no affair of ours: it ends when the segment is removed.
+        // A grandchild, which is no affair of ours: it ends when the segment is removed, or after some minutes.
         pid_t child = fork();
         if (child == 0) {
             if (fork() == 0) {
                 volatile uint64_t *view = shmat(id, NULL, 0);
-                for (struct shmid_ds now; shmctl(id, IPC_STAT, &now) == 0 && !(now.shm_perm.mode & SHM_DEST);) {
+                struct shmid_ds now;
+                for (int i = 0; i < 90000 && shmctl(id, IPC_STAT, &now) == 0 && !(now.shm_perm.mode & SHM_DEST); i++) {
                     view[3 * PAGE / 8]++;
                     short_sleep();
                 }
