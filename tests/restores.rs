@@ -1,13 +1,16 @@
 //! What an image can do: be restored again and again, by the same program under another name or in another
 //! place, and be left alone by all of it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
+use std::net::{SocketAddrV4, TcpListener};
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use ckpt_tests::{
-    Launch, Link, Sample, Scratch, Subject, checkpoint, command_of, patch, wait_for_runtime,
+    Launch, Link, Process, Sample, Scratch, Subject, checkpoint, command_of, patch,
+    wait_for_runtime,
 };
 
 /// A stopped subject and its image.
@@ -173,6 +176,49 @@ fn a_fifo_that_somebody_filled_is_named() -> Result<()> {
     );
     // Nobody has it any more, and nothing is in it.
     fs::rename(&kept, &name)?;
+    subject.restore(&image)?;
+    subject.judge()
+}
+
+/// Where a program listens: its one TCP socket of version 4.
+fn listens_at(process: &Process) -> Result<SocketAddrV4> {
+    let mut inodes = BTreeSet::new();
+    for entry in fs::read_dir(format!("/proc/{}/fd", process.pid()))? {
+        let link = fs::read_link(entry?.path())?.display().to_string();
+        let inode = link
+            .strip_prefix("socket:[")
+            .map(|n| n.trim_end_matches(']').to_owned());
+        inodes.extend(inode);
+    }
+    // Address and port in hexadecimal, the address as this machine reads its bytes; the inode is the tenth word.
+    for row in fs::read_to_string("/proc/net/tcp")?.lines() {
+        let words: Vec<&str> = row.split_whitespace().collect();
+        if words.get(9).is_some_and(|inode| inodes.contains(*inode)) {
+            let (ip, port) = words[1].split_once(':').context("an address")?;
+            let ip = u32::from_str_radix(ip, 16)?.to_le_bytes();
+            return Ok(SocketAddrV4::new(ip.into(), u16::from_str_radix(port, 16)?));
+        }
+    }
+    bail!("it does not listen")
+}
+
+#[test]
+fn a_port_that_somebody_took_is_named() -> Result<()> {
+    let mut subject = Subject::start("port", "sockets/tcp_listening")?;
+    let at = listens_at(&subject.process)?;
+    let image = subject.scratch.join("kept.img");
+    checkpoint(&subject.launch.program, subject.process.pid(), &image, true)?;
+    subject.process.wait()?;
+    let taken = TcpListener::bind(at)?;
+    let mut launch = subject.launch.restore(&image);
+    launch.streams.error = "refused.err".to_owned();
+    let status = launch.start()?.wait()?;
+    let message = subject.scratch.text("refused.err");
+    let what =
+        format!("cannot bind to {at}: it is taken by another process, which has to end first\n");
+    let right = message.starts_with("ckpt: error: descriptor ") && message.ends_with(&what);
+    ensure!(status.code() == Some(125) && right, "{status} {message:?}");
+    drop(taken);
     subject.restore(&image)?;
     subject.judge()
 }
