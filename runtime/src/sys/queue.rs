@@ -42,6 +42,20 @@ pub fn shape(fd: i32) -> SysResult<(Shape, u64)> {
     Ok((Shape { messages, bytes }, now))
 }
 
+/// Is somebody told of messages? mq_notify(2) takes one at a time, and is taken back.
+pub fn tells(fd: i32) -> bool {
+    const SIGEV_NONE: u64 = 1;
+    // struct sigevent: value, signal and manner, and what else manners need.
+    let event = [0, SIGEV_NONE << 32, 0, 0, 0, 0, 0, 0];
+    // SAFETY: the kernel reads the event.
+    let told = unsafe { call!(__NR_mq_notify, fd, event.as_ptr()) }.is_err();
+    if !told {
+        // SAFETY: takes no memory.
+        let _ = unsafe { call!(__NR_mq_notify, fd, 0) };
+    }
+    told
+}
+
 /// mq_timedreceive(2), from a descriptor that does not wait: takes the first message; tells its
 /// length and priority.
 pub fn receive(fd: i32, to: &mut [u8]) -> SysResult<(usize, u32)> {

@@ -30,15 +30,21 @@ pub(super) fn fate(fd: i32, stat: &Stat, link: &[u8]) -> Result<Fate> {
     let path = before(link, b" (deleted)").filter(|_| stat.st_nlink == 0);
     let path = path.unwrap_or(link);
     let shown = Show(path);
-    let what = format_args!("cannot look at message queue {shown}");
     let mut buffer = [0; 128];
-    let ours = reopen(fd, fs::O_RDONLY).or_fail(what)?;
-    let got = fs::read_at(ours.number(), &mut buffer, 0).or_fail(what)?;
-    // QSIZE:0 NOTIFY:0 SIGNO:10 NOTIFY_PID:4711 (mqueue_read_file, ipc/mqueue.c).
-    let told = split(buffer.get(..got).unwrap_or(&[]), b' ')
-        .find_map(|word| after(word, b"NOTIFY_PID:"))
-        .and_then(decimal);
-    if told.is_some_and(|(pid, _)| pid == u64::from(process::id())) {
+    // Through the program's own descriptor: what closes any other one of the queue ends the
+    // notification (mqueue_flush_file, ipc/mqueue.c).
+    let tells = match fs::read_at(fd, &mut buffer, 0) {
+        Ok(got) => {
+            // QSIZE:0 NOTIFY:0 SIGNO:10 NOTIFY_PID:4711 (mqueue_read_file).
+            let told = split(buffer.get(..got).unwrap_or(&[]), b' ')
+                .find_map(|word| after(word, b"NOTIFY_PID:"))
+                .and_then(decimal);
+            told.is_some_and(|(pid, _)| pid == u64::from(process::id()))
+        }
+        // It may only be written to.
+        Err(_) => queue::tells(fd),
+    };
+    if tells {
         let what = format_args!("message queue {shown} with a notification (mq_notify)");
         return Err(refused(fd, what));
     }
