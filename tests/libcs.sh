@@ -22,7 +22,7 @@ fetch() { # RELEASE PACKAGE...
     release=$1
     shift
     [ ! -e "$here/$release" ] || return 0
-    work=$(mktemp -d "$here/.$release.XXXXXX")
+    work=$(mktemp -d -p "$here")
     mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root/usr/lib" "$work/root/usr/lib64"
     : >"$work/status"
     echo "deb [signed-by=$keys] $archive $release main" >"$work/sources"
