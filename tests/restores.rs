@@ -288,7 +288,7 @@ fn a_semaphore_that_somebody_took_is_named() -> Result<()> {
     other.streams.error = "other.err".to_owned();
     let mut second = other.start()?;
     let status = second.wait()?;
-    let complaint = second.complaint();
+    let complaint = subject.scratch.text("other.err");
     ensure!(
         status.code() == Some(125)
             && complaint.contains("semaphore 0 of System V set ")
@@ -297,7 +297,7 @@ fn a_semaphore_that_somebody_took_is_named() -> Result<()> {
     );
     subject.judge()?;
     let status = subject.launch.restore(&image).start()?.wait()?;
-    let complaint = subject.scratch.text("err");
+    let complaint = subject.scratch.text("restore.err");
     ensure!(
         status.code() == Some(125) && complaint.contains(" is gone"),
         "{status}; {complaint}"
