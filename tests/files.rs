@@ -161,15 +161,16 @@ fn a_file_that_was_changed_is_named_if_it_is_only_read() -> Result<()> {
     set_time(&case.path("input"), 1000)?;
     case.refused(&[], what)?;
     case.passes(&["--allow", "changed"])?;
-    // Replaced by a larger one, as editors do it.
+    // Replaced by a larger one, as editors do it; made first, since a file system may give a new one the inode that
+    // has just become free.
+    case.scratch
+        .write("input.new", "another text of another length")?;
+    set_time(&case.path("input.new"), 500)?;
     fs::remove_file(case.path("input"))?;
     case.refused(
         &["--allow", "changed"],
         "descriptor #: cannot open DIR/input: no such file or directory",
     )?;
-    case.scratch
-        .write("input.new", "another text of another length")?;
-    set_time(&case.path("input.new"), 500)?;
     fs::rename(case.path("input.new"), case.path("input"))?;
     case.refused(&[], what)?;
     case.passes(&["--allow", "changed"])

@@ -140,7 +140,7 @@ int main(int argc, char **argv) {
         say(pty.master, "\n");
         hear(pty.slave, "rest\n");
     } else if (is("bytes")) {
-        SPOIL(2, put(pty.master, "x", 1));
+        SPOIL(2, put(pty.master, "x", 1); settle(pty.slave, 13));
         hear_bytes(pty.slave, "a\0b\n\r\003\004\021\023\026\377z", 12);
     } else if (is("output")) {
         SPOIL(2, put(pty.slave, "x", 1));
