@@ -1,6 +1,6 @@
 // TCP connections of the program to itself that are not whole any more: shut down in one direction or both, the
-// other end closed, reset; held back by TCP_CORK; with an urgent byte; waiting to be accepted.
-//#Variants: half reading closed closed_late both reset reset_read cork urgent urgent_inline urgent_taken waiting waiting_many
+// other end closed, reset; with an urgent byte; waiting to be accepted.
+//#Variants: half reading closed closed_late both reset reset_read urgent urgent_inline urgent_taken waiting waiting_many
 #include "inet.h"
 
 static int server, client, accepted;
@@ -49,9 +49,6 @@ int main(int argc, char **argv) {
     } else if (!strcmp(variant, "reset_read")) {
         reset_by_client();
         expect(recv(accepted, text, 1, 0) == -1 && errno == ECONNRESET, "error");
-    } else if (!strcmp(variant, "cork")) {
-        set_option(client, IPPROTO_TCP, TCP_CORK, 1);
-        expect(says(client, "held"), "send");
     } else if (!strncmp(variant, "urgent", 6)) {
         if (!strcmp(variant, "urgent_inline"))
             set_option(accepted, SOL_SOCKET, SO_OOBINLINE, 1);
@@ -78,10 +75,10 @@ int main(int argc, char **argv) {
 
     if (!is_client_closed) {
         expect(has_name(client, 0, &names[0]) && has_name(client, 1, &names[1]), "names of the client");
-        expect(!strcmp(variant, "cork") || events_of(client) == events[0], "events of the client: %x, not %x", events_of(client), events[0]);
+        expect(events_of(client) == events[0], "events of the client: %x, not %x", events_of(client), events[0]);
     }
     expect(has_name(accepted, 0, &names[2]) && has_name(accepted, 1, &names[3]), "names of the server");
-    expect(!strcmp(variant, "cork") || events_of(accepted) == events[1], "events of the server: %x, not %x", events_of(accepted), events[1]);
+    expect(events_of(accepted) == events[1], "events of the server: %x, not %x", events_of(accepted), events[1]);
     if (!strcmp(variant, "half")) {
         expect(reads(accepted, "last") && recv(accepted, text, 1, 0) == 0, "the end");
         expect(reads(client, "answer") && send(client, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE, "no writing");
@@ -104,10 +101,6 @@ int main(int argc, char **argv) {
         expect(recv(accepted, text, 1, 0) == 0, "the end");
     } else if (!strcmp(variant, "reset_read")) {
         expect(option_of(accepted, SOL_SOCKET, SO_ERROR) == 0 && recv(accepted, text, 1, 0) == 0, "the end");
-    } else if (!strcmp(variant, "cork")) {
-        expect(option_of(client, IPPROTO_TCP, TCP_CORK) == 1, "cork");
-        set_option(client, IPPROTO_TCP, TCP_CORK, 0);
-        expect(happens(accepted, POLLIN) && reads(accepted, "held") && is_empty(accepted), "content");
     } else if (!strcmp(variant, "urgent")) {
         expect(reads(accepted, "before") && ioctl(accepted, SIOCATMARK, text) == 0 && text[0] == 1, "the mark");
         expect(recv(accepted, text, 1, MSG_OOB) == 1 && text[0] == '!' && reads(accepted, "after"), "urgent");

@@ -131,6 +131,12 @@ impl Queues {
         let mut len = fs::readable_bytes(fd).or_fail(what)? as usize;
         let mark = tcp::mark(fd, inline, len);
         let urgent = format_args!("TCP socket with an urgent byte behind others");
+        if let Some(other) = other
+            && tcp::holds_back(other, fd)?
+        {
+            let what = format_args!("TCP socket that holds bytes back (TCP_CORK)");
+            return Err(refused(other, what));
+        }
         let stuck = other.map_or(Ok(0), |other| tcp::stuck(other, fd))? as usize;
         let all = self.pool.fill(len + stuck)?;
         if let (Some(other), 1..) = (other, stuck) {

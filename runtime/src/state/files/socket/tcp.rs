@@ -287,8 +287,14 @@ pub(super) fn on_its_way(from: i32, to: i32) -> Result<u64> {
     Ok(from.written().saturating_sub(to.received()))
 }
 
-/// Bytes that do not fit in the receiving end. What is merely held back (TCP_CORK, Nagle's
-/// algorithm) is sent.
+/// Does an end hold bytes back until there are more (TCP_CORK)?
+pub(super) fn holds_back(from: i32, to: i32) -> Result<bool> {
+    const CORK: u32 = 3;
+    Ok(socket::number(from, TCP, CORK) == Ok(1) && on_its_way(from, to)? > 0)
+}
+
+/// Bytes that do not fit in the receiving end. What is merely held back (Nagle's algorithm) is
+/// sent.
 pub(super) fn stuck(from: i32, to: i32) -> Result<u64> {
     /// Times that it is looked at, a millisecond between them.
     const MOMENTS: u32 = 20;
