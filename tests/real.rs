@@ -35,8 +35,9 @@ fn interruptions() -> usize {
 /// A run, and a slice of one; undisturbed ones take some seconds where the machine has nothing else to do.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Processor time that an undisturbed run has to take at least, so that all interruptions find it at work.
-const ENOUGH: Duration = Duration::from_secs(1);
+/// Processor time that an undisturbed run has to take at least, so that all interruptions find it at work: between
+/// being asked and standing still, threads work on, on all processors.
+const ENOUGH: Duration = Duration::from_secs(3);
 
 fn main() {
     let arguments = Arguments::from_args();
