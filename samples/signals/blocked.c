@@ -1,7 +1,7 @@
 // The checkpoint falls into a system call that sleeps. The program must not notice: no EINTR, no early
 // end, and waits for a signal are ended by that signal alone.
 //#Links: pie musl
-//#Variants: nanosleep usleep clock_nanosleep poll by_number select epoll semtimedop recv pause sigsuspend sigtimedwait futex
+//#Variants: nanosleep usleep clock_nanosleep poll by_number select epoll semtimedop pause sigsuspend sigtimedwait futex
 #include "../lib/sample.h"
 #include <poll.h>
 #include <sys/epoll.h>
@@ -46,10 +46,6 @@ int main(int argc, char **argv) {
         ends[0] = epoll_create1(0);
     } else if (strcmp(kind, "semtimedop") == 0) {
         semaphore = semget(IPC_PRIVATE, 1, 0600);
-    } else if (strcmp(kind, "recv") == 0) {
-        struct timeval wait = {seconds, 0};
-        expect(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
-        expect(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0, "SO_RCVTIMEO");
     }
     double start = monotonic();
     ready();
@@ -69,10 +65,6 @@ int main(int argc, char **argv) {
         errno = 0;
         result = semtimedop(semaphore, &take, 1, &span) == -1 && errno == EAGAIN ? 0 : errno;
         semctl(semaphore, 0, IPC_RMID);
-    } else if (strcmp(kind, "recv") == 0) {
-        char c;
-        errno = 0;
-        result = recv(ends[0], &c, 1, 0) == -1 && errno == EAGAIN ? 0 : errno;
     } else if (strcmp(kind, "clock_nanosleep") == 0) {
         struct timespec until;
         syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &until);
