@@ -87,34 +87,28 @@ impl<'a> Owners<'a> {
         let (words, _) = pages.as_chunks::<8>();
         let first = self.then.first().copied().unwrap_or(0);
         let last = self.then.last().copied().unwrap_or(0);
-        for (word, at) in words.iter().zip((addr..).step_by(8)) {
+        for (n, word) in words.iter().enumerate() {
             let word = u64::from_le_bytes(*word);
-            let id = word as u32 & TID;
-            let counts = word >> 33 == 0 || word >> 32 == u64::from(ONCE);
-            if counts && (first..=last).contains(&id) && self.then.binary_search(&id).is_ok() {
-                if let Some(slot) = self.found.get_mut(self.count) {
-                    *slot = at;
+            let (low, high) = (word as u32, (word >> 32) as u32);
+            // musl's mutexes begin with their type, then the lock word; its streams have the width
+            // of their characters before it.
+            let musl = self.musl && (low & !(0x7 | 128) == 8 || is_width(low));
+            let halves = [
+                (low, high <= 1 || high == ONCE, 0),
+                (high, musl, size_of::<u32>()),
+            ];
+            for (half, counts, aside) in halves {
+                let id = half & TID;
+                if counts
+                    && (first..=last).contains(&id)
+                    && self.then.binary_search(&id).is_ok()
+                    && may_be(pages, n * size_of::<u64>() + aside)
+                {
+                    if let Some(slot) = self.found.get_mut(self.count) {
+                        *slot = addr + (n * size_of::<u64>() + aside) as u64;
+                    }
+                    self.count += 1;
                 }
-                self.count += 1;
-            }
-        }
-        if !self.musl {
-            return;
-        }
-        // musl's mutexes begin with their type, then the lock word; its streams have the width of
-        // their characters before it.
-        for (word, at) in words.iter().zip((addr..).step_by(8)) {
-            let word = u64::from_le_bytes(*word);
-            let id = (word >> 32) as u32 & TID;
-            let before = word as u32;
-            if (first..=last).contains(&id)
-                && (before & !(0x7 | 128) == 8 || is_width(before))
-                && self.then.binary_search(&id).is_ok()
-            {
-                if let Some(slot) = self.found.get_mut(self.count) {
-                    *slot = at + 4;
-                }
-                self.count += 1;
             }
         }
     }
@@ -133,11 +127,12 @@ impl<'a> Owners<'a> {
             let Some(new) = self.new_id(owner & TID) else {
                 continue;
             };
-            let is_musls = || match is_width(before) {
-                true => is_stream(at),
-                false => is_of_musl(&words),
+            let is_known = || match at % 8 == 4 {
+                false => is_unowned(&words) && is_at_hand(image, owner & TID, [at; 2]),
+                true if is_width(before) => is_stream(at),
+                true => is_of_musl(&words) && is_at_hand(image, owner & TID, [at - 4, at]),
             };
-            if is_unowned(&words) || at % 8 == 4 && is_musls() {
+            if is_known() {
                 // SAFETY: a lock word that names the thread, as all around it says.
                 unsafe { (at as *mut u32).write((owner & !TID) | new) };
                 continue;
@@ -187,21 +182,45 @@ fn is_helper(image: &Image<'_>, words: &[u32; 14]) -> bool {
             .any(|thread| thread.tid == *owner && blocks(thread))
 }
 
-/// The 24 bytes before an owner, the owner, and the 28 after it, as `u32`s.
+/// Could the word at an offset in pages be what it would have to be, by what lies around it? Numbers
+/// like the ids are many: sizes of blocks, and where ids begin with 1, all that is counted. Where not
+/// all of it is among these pages, [`Owners::repair`] decides alone.
+fn may_be(pages: &[u8], offset: usize) -> bool {
+    let around = offset
+        .checked_sub(BEFORE)
+        .and_then(|start| pages.get(start..)?.first_chunk());
+    let Some(words) = around.map(split) else {
+        return true;
+    };
+    let [.., owner, next, _, _, _, _, _, _] = words;
+    offset % 8 == 4
+        || next == ONCE
+        || is_unowned(&words)
+        || is_written(&words)
+        || lock_word(&words, owner, owner).is_some()
+}
+
+/// Bytes before an owner that tell whether it is one.
+const BEFORE: usize = 24;
+
+/// The bytes around an owner: those before it, itself, and the 28 after it. A rwlock is no larger.
+type Around = [u8; 56];
+
+/// The bytes around an owner, as `u32`s.
 fn surroundings(at: u64) -> Option<[u32; 14]> {
-    let mut bytes = [0; 56];
-    let start = (at as usize).checked_sub(24)?;
-    // What lies beyond the end of a mapping is no part of a lock; the largest is a rwlock.
-    let got = mm::read_own(start, &mut bytes).ok()?;
-    if got < bytes.len() {
-        return None;
-    }
+    let mut bytes: Around = [0; _];
+    // What lies beyond the end of a mapping is no part of a lock.
+    let got = mm::read_own((at as usize).checked_sub(BEFORE)?, &mut bytes).ok()?;
+    (got == bytes.len()).then(|| split(&bytes))
+}
+
+fn split(bytes: &Around) -> [u32; 14] {
     let mut words = [0; 14];
     let (chunks, _) = bytes.as_chunks::<4>();
     for (word, chunk) in words.iter_mut().zip(chunks) {
         *word = u32::from_le_bytes(*chunk);
     }
-    Some(words)
+    words
 }
 
 /// If the owner is that of a held mutex of glibc's: `Some(None)`, or `Some(Some(word))` where the
@@ -231,6 +250,30 @@ fn lock_word(words: &[u32; 14], owner: u32, new: u32) -> Option<Option<u32>> {
         }
         _ => None,
     }
+}
+
+/// Is thread `then` at work with the lock that has these addresses (its own, and its futex's)? While it
+/// takes or gives back a lock, it has one of them in a register or in a local variable of the library's;
+/// both are in the frame that the kernel has put on its stack, or above it. Memory that only looks like
+/// such a lock has nobody who does.
+fn is_at_hand(image: &Image<'_>, then: u32, lock: [u64; 2]) -> bool {
+    /// The kernel's frame with all of today's registers, and a second one, if it is a handler of the
+    /// program's that has interrupted the library.
+    const DEPTH: usize = 32 << 10;
+    let frames = image.list::<Thread>(kind::THREADS);
+    let mut frames = frames
+        .filter(|thread| thread.tid == then)
+        .map(|thread| thread.frame);
+    frames.any(|frame| {
+        let mut bytes = [0; 512];
+        (0..DEPTH).step_by(bytes.len()).any(|offset| {
+            let got = mm::read_own(frame as usize + offset, &mut bytes).unwrap_or(0);
+            let (words, _) = bytes.get(..got).unwrap_or(&[]).as_chunks::<8>();
+            words
+                .iter()
+                .any(|&word| lock.contains(&u64::from_le_bytes(word)))
+        })
+    })
 }
 
 /// Is the "owner" the lock word of a mutex of glibc's with an owner's id in it, which its library
@@ -327,11 +370,31 @@ pub unsafe fn repair_waiter(record: &Thread, now: u32) {
     }
 }
 
-/// Is the owner the writer of a glibc rwlock that is held for writing? Both futexes then say so,
-/// and so do the lowest bits of the count of readers (nptl/pthread_rwlock_common.c).
+/// Is the owner the writer of a glibc rwlock that is held for writing? Both futexes then say so (the
+/// second bit: it has been waited for), and so do the lowest bits of the count of readers
+/// (nptl/pthread_rwlock_common.c). What is left is unused, but for the flag that prefers writers.
 fn is_written(words: &[u32; 14]) -> bool {
-    let [readers, _, phase, writer, pad, pad2, _, shared, ..] = words;
-    readers & 3 == 3 && phase & 1 == 1 && writer & 1 == 1 && (*pad, *pad2) == (0, 0) && *shared <= 1
+    let [
+        readers,
+        _,
+        phase,
+        writer,
+        pad,
+        pad2,
+        _,
+        shared,
+        rest @ ..,
+        flags,
+        _,
+    ] = words;
+    let is_set = |futex: &u32| matches!(futex, 1 | 3);
+    readers & 3 == 3
+        && is_set(phase)
+        && is_set(writer)
+        && (*pad, *pad2) == (0, 0)
+        && *shared <= 1
+        && rest.iter().all(|&half| half == 0)
+        && *flags <= 2
 }
 
 /// Every lock on the thread's own lists that names the thread names its new id afterwards.
