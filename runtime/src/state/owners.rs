@@ -86,30 +86,29 @@ impl<'a> Owners<'a> {
     pub fn look(&mut self, pages: &[u8], addr: u64) {
         let (words, _) = pages.as_chunks::<8>();
         let first = self.then.first().copied().unwrap_or(0);
-        let last = self.then.last().copied().unwrap_or(0);
+        let ids = first..=self.then.last().copied().unwrap_or(0);
         for (n, word) in words.iter().enumerate() {
             let word = u64::from_le_bytes(*word);
             let (low, high) = (word as u32, (word >> 32) as u32);
+            if high <= ONCE && ids.contains(&(low & TID)) {
+                self.note(low, pages, n * 8, addr);
+            }
             // musl's mutexes begin with their type, then the lock word; its streams have the width
             // of their characters before it.
-            let musl = self.musl && (low & !(0x7 | 128) == 8 || is_width(low));
-            let halves = [
-                (low, high <= 1 || high == ONCE, 0),
-                (high, musl, size_of::<u32>()),
-            ];
-            for (half, counts, aside) in halves {
-                let id = half & TID;
-                if counts
-                    && (first..=last).contains(&id)
-                    && self.then.binary_search(&id).is_ok()
-                    && may_be(pages, n * size_of::<u64>() + aside)
-                {
-                    if let Some(slot) = self.found.get_mut(self.count) {
-                        *slot = addr + (n * size_of::<u64>() + aside) as u64;
-                    }
-                    self.count += 1;
-                }
+            if self.musl && ids.contains(&(high & TID)) && (is_type(low) || is_width(low)) {
+                self.note(high, pages, n * 8 + 4, addr);
             }
+        }
+    }
+
+    /// Notes a word at an offset in such pages, if it may be an owner.
+    #[inline(never)]
+    fn note(&mut self, word: u32, pages: &[u8], offset: usize, addr: u64) {
+        if self.then.binary_search(&(word & TID)).is_ok() && may_be(pages, offset) {
+            if let Some(slot) = self.found.get_mut(self.count) {
+                *slot = addr + offset as u64;
+            }
+            self.count += 1;
         }
     }
 
@@ -163,7 +162,7 @@ impl<'a> Owners<'a> {
     }
 }
 
-/// What glibc has in a `pthread_once_t` of a function that was called.
+/// What glibc has in a `pthread_once_t` of a function that was called. An owner is followed by no more.
 const ONCE: u32 = 2;
 
 /// Is the "owner" the thread that glibc started to wait for timers' signals, in the word where it
@@ -288,6 +287,11 @@ fn is_unowned(words: &[u32; 14]) -> bool {
 fn is_of_musl(words: &[u32; 14]) -> bool {
     let [.., _, _, unused, unused2, _, _, _, _] = words;
     (*unused, *unused2) == (0, 0)
+}
+
+/// Is that the type of a mutex of musl's with priority inheritance, private or shared?
+fn is_type(word: u32) -> bool {
+    word & !(7 | 128) == 8
 }
 
 /// Can that be the mode of one of musl's streams: of bytes, of wide characters, or neither yet?
