@@ -79,7 +79,7 @@ samples!(sleep poll epoll futex signals sysv sockets locks parts);
 fn survive_refusals() -> Result<()> {
     let sample = "refuse/calls";
     both(sample, |sample, link| {
-        for variant in ["child", "aio"] {
+        for variant in ["child", "aio", "connect"] {
             let run = Series::new(sample, variant, link)?;
             let mut process = run.start()?;
             let image = run.scratch.join("none.img");

@@ -216,6 +216,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ("refuse/calls", "child", &["child"]),
     ("refuse/calls", "aio", &["asynchronous i/o context"]),
     (
+        "refuse/calls",
+        "connect",
+        &["descriptor 5: tcp socket whose connection is being made: not carried"],
+    ),
+    (
         "refuse/tasks",
         "rights",
         &["thread ", " with rights of its own: not carried"],

@@ -318,6 +318,8 @@ unsafe fn ends(frame: Frame, record: &Record) -> bool {
 /// `context` is the `struct ucontext` of a frame with a record.
 pub unsafe extern "C" fn after(context: usize, result: isize) -> bool {
     const EAGAIN: isize = -11;
+    const EINPROGRESS: isize = -115;
+    const CONNECT: u64 = 42;
     let frame = Frame(context);
     // SAFETY: the caller's promise.
     let record = unsafe { Record::of(frame) };
@@ -330,7 +332,11 @@ pub unsafe extern "C" fn after(context: usize, result: isize) -> bool {
         unsafe { frame.set(offset::RIP, at - 2) };
         result = record.other as isize;
     } else if record.has(flag::POLLS) && result == 0 {
-        result = EAGAIN;
+        result = if record.other == CONNECT {
+            EINPROGRESS
+        } else {
+            EAGAIN
+        };
     } else if record.has(flag::ADDS) {
         let all = result > 0 && result as u64 == record.wanted();
         record.base += result.max(0) as u64;

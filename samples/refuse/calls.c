@@ -1,10 +1,15 @@
-// Calls of programs of which there is no image, since they have a child or an asynchronous I/O context: the
-// checkpoint is refused, and does not disturb them either. wait4, waitid; io_getevents.
+// Calls of programs of which there is no image, since they have a child, an asynchronous I/O context, or a
+// connection that is being made: the checkpoint is refused, and does not disturb them either. wait4, waitid;
+// io_getevents; connect.
 //#Flags: -pthread
 //#Links: pie musl
-//#Variants: child aio
+//#Variants: child aio connect
 #include "../calls/calls.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 // A child that ends when it is told to.
@@ -52,6 +57,31 @@ static int by_getevents(struct wait *self, struct timespec span) {
     return got == 0 ? 0 : got < 0 ? errno : 1000;
 }
 
+// Nobody accepts, and there is room for one: what the others send is not answered.
+static struct sockaddr_in deaf(void) {
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof name;
+    int server = socket(AF_INET, SOCK_STREAM, 0);
+    expect(bind(server, (struct sockaddr *)&name, sizeof name) == 0, "bind");
+    expect(listen(server, 0) == 0, "listen");
+    expect(getsockname(server, (struct sockaddr *)&name, &len) == 0, "getsockname");
+    int first = socket(AF_INET, SOCK_STREAM, 0);
+    expect(connect(first, (struct sockaddr *)&name, sizeof name) == 0, "connect");
+    // One that is always being connected.
+    int keeper = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    expect(connect(keeper, (struct sockaddr *)&name, sizeof name) < 0 && errno == EINPROGRESS, "connect at once");
+    return name;
+}
+
+static int by_connect(struct wait *self, struct timespec span) {
+    struct timeval wait = {span.tv_sec, span.tv_nsec / 1000};
+    int caller = socket(AF_INET, SOCK_STREAM, 0);
+    expect(setsockopt(caller, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0, "SO_SNDTIMEO");
+    int result = connect(caller, self->data, sizeof(struct sockaddr_in)) == 0 ? 1000 : errno;
+    close(caller);
+    return result == EINPROGRESS ? 0 : result;
+}
+
 int main(int argc, char **argv) {
     sample_start(argc, argv);
     static struct wait children[] = {{.name = "wait4", .wait = by_wait4, .wake = end},
@@ -64,6 +94,15 @@ int main(int argc, char **argv) {
         calls_wait(events, 1);
         SPOIL(1, events[0].abnormal++);
         calls_judge(events, 1);
+    }
+    if (argc > 2 && strcmp(argv[2], "connect") == 0) {
+        static struct wait connects[] = {{.name = "connect, SO_SNDTIMEO", .wait = by_connect}};
+        static struct sockaddr_in name;
+        name = deaf();
+        connects[0].data = &name;
+        calls_wait(connects, 1);
+        SPOIL(1, connects[0].abnormal++);
+        calls_judge(connects, 1);
     }
     // One that always lives.
     int keeper;

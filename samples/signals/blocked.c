@@ -1,7 +1,7 @@
 // The checkpoint falls into a system call that sleeps. The program must not notice: no EINTR, no early
 // end, and waits for a signal are ended by that signal alone.
 //#Links: pie musl
-//#Variants: nanosleep usleep clock_nanosleep poll by_number select epoll semtimedop pause sigsuspend sigtimedwait futex
+//#Variants: nanosleep usleep clock_nanosleep poll by_number select epoll semtimedop pause sigsuspend sigtimedwait futex recv recvmsg recvmmsg read readv accept send sendmsg write writev
 #include "../lib/sample.h"
 #include <poll.h>
 #include <sys/epoll.h>
@@ -10,6 +10,8 @@
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/un.h>
 
 // The call itself, as the C libraries make it: not through syscall(2), whose callers' numbers are not known in
 // musl, where it has them on the stack.
@@ -21,6 +23,66 @@ static long futex_wait(int *word, long value, struct timespec *span) {
                      : "D"(word), "S"(128L /* FUTEX_WAIT_PRIVATE */), "d"(value), "r"(time)
                      : "rcx", "r11", "memory");
     return answer;
+}
+
+// Calls on a socket with a time-out.
+static const char *const on_socket[] = {"recv",   "recvmsg", "recvmmsg", "read",  "readv",
+                                        "accept", "send",    "sendmsg",  "write", "writev"};
+
+static int is_on_socket(const char *kind) {
+    for (unsigned i = 0; i < sizeof on_socket / sizeof *on_socket; i++)
+        if (strcmp(kind, on_socket[i]) == 0)
+            return 1;
+    return 0;
+}
+
+// A socket at which nobody calls, to which nothing comes, and that has no room to send.
+static int silent(const char *kind, int seconds) {
+    struct timeval wait = {seconds, 0};
+    int ends[2];
+    if (strcmp(kind, "accept") == 0) {
+        struct sockaddr_un any = {.sun_family = AF_UNIX};
+        ends[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+        expect(bind(ends[0], (struct sockaddr *)&any, sizeof any.sun_family) == 0, "bind");
+        expect(listen(ends[0], 1) == 0, "listen");
+    } else {
+        static char much[4096];
+        expect(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "socketpair");
+        while (send(ends[0], much, sizeof much, MSG_DONTWAIT) > 0)
+            ;
+    }
+    expect(setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0, "SO_RCVTIMEO");
+    expect(setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) == 0, "SO_SNDTIMEO");
+    return ends[0];
+}
+
+static long call_on_socket(const char *kind, int fd) {
+    char c = 0;
+    struct iovec part = {&c, 1};
+    struct mmsghdr message = {.msg_hdr = {.msg_iov = &part, .msg_iovlen = 1}};
+    long got;
+    errno = 0;
+    if (strcmp(kind, "recv") == 0)
+        got = recv(fd, &c, 1, 0);
+    else if (strcmp(kind, "recvmsg") == 0)
+        got = recvmsg(fd, &message.msg_hdr, 0);
+    else if (strcmp(kind, "recvmmsg") == 0)
+        got = recvmmsg(fd, &message, 1, 0, NULL);
+    else if (strcmp(kind, "read") == 0)
+        got = read(fd, &c, 1);
+    else if (strcmp(kind, "readv") == 0)
+        got = readv(fd, &part, 1);
+    else if (strcmp(kind, "accept") == 0)
+        got = accept(fd, NULL, NULL);
+    else if (strcmp(kind, "send") == 0)
+        got = send(fd, &c, 1, 0);
+    else if (strcmp(kind, "sendmsg") == 0)
+        got = sendmsg(fd, &message.msg_hdr, 0);
+    else if (strcmp(kind, "write") == 0)
+        got = write(fd, &c, 1);
+    else
+        got = writev(fd, &part, 1);
+    return got == -1 && errno == EAGAIN ? 0 : got == -1 ? errno : 1000 + got;
 }
 
 static volatile int alarms;
@@ -46,6 +108,8 @@ int main(int argc, char **argv) {
         ends[0] = epoll_create1(0);
     } else if (strcmp(kind, "semtimedop") == 0) {
         semaphore = semget(IPC_PRIVATE, 1, 0600);
+    } else if (is_on_socket(kind)) {
+        ends[0] = silent(kind, seconds);
     }
     double start = monotonic();
     ready();
@@ -65,6 +129,8 @@ int main(int argc, char **argv) {
         errno = 0;
         result = semtimedop(semaphore, &take, 1, &span) == -1 && errno == EAGAIN ? 0 : errno;
         semctl(semaphore, 0, IPC_RMID);
+    } else if (is_on_socket(kind)) {
+        result = call_on_socket(kind, ends[0]);
     } else if (strcmp(kind, "clock_nanosleep") == 0) {
         struct timespec until;
         syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &until);

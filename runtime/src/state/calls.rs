@@ -102,11 +102,15 @@ fn state(frame: Frame, seen: &Call) -> (State, bool) {
     let state = if !is_call(after.wrapping_sub(2)) {
         State::Other
     } else if after == at && rax == EINTR {
-        State::Ended(if same { Some(nr) } else { decoded(at, rsp) })
+        State::Ended(if same {
+            Some(nr)
+        } else {
+            decoded(at, rsp, &offset::ARGUMENTS.map(get))
+        })
     } else if after == at && rax as i64 > 0 {
         let found = || {
             parts::number_before(at)
-                .or_else(|| called_with(at, rsp, parts::moves))
+                .or_else(|| called_with(at, rsp, &parts::moves))
                 .map(u64::from)
         };
         let number = if same { Some(nr) } else { found() };
@@ -251,11 +255,12 @@ fn take_rest(record: &mut Record) {
     }
 }
 
-/// The number of a call that always ends, as the code around it has it.
-fn decoded(rip: u64, rsp: u64) -> Option<u64> {
+/// The number of a call that a signal ends, as the code around it has it.
+fn decoded(rip: u64, rsp: u64, args: &[u64; 6]) -> Option<u64> {
+    let ends = |n| table::kind_of(u64::from(n), args).is_some();
     parts::number_before(rip)
-        .filter(|&n| table::always_ends(n))
-        .or_else(|| called_with(rip, rsp, table::always_ends))
+        .filter(|&n| ends(n))
+        .or_else(|| called_with(rip, rsp, &ends))
         .map(u64::from)
 }
 
@@ -263,7 +268,7 @@ fn decoded(rip: u64, rsp: u64) -> Option<u64> {
 /// first argument: musl's `__syscall_cp` and everybody's `syscall`. Such a one has `mov %rdi, %rax`
 /// at its beginning, perhaps behind `sub $n, %rsp`, and its caller has `mov $nr, %edi` or
 /// `xor %edi, %edi` shortly before.
-fn called_with(rip: u64, rsp: u64, wanted: fn(u32) -> bool) -> Option<u32> {
+fn called_with(rip: u64, rsp: u64, wanted: &dyn Fn(u32) -> bool) -> Option<u32> {
     const CALL: usize = 5;
     /// How far before the instruction the function may begin.
     const BODY: usize = 108;

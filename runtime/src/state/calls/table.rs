@@ -65,11 +65,6 @@ const ALWAYS: [Kind; 21] = [
     kind(449, Time::None, 0),         // futex_waitv
 ];
 
-/// Is a call one that returns EINTR whatever SA_RESTART says?
-pub(super) fn always_ends(number: u32) -> bool {
-    ALWAYS.iter().any(|k| u32::from(k.number) == number)
-}
-
 /// Calls that wait and that the kernel restarts: on files, sockets, children, locks, queues.
 const RESTARTED: [u16; 24] = [
     0, 1, 17, 18, 19, 20, 42, 43, 44, 45, 46, 47, 61, 72, 73, FUTEX, 242, 243, 247, 288, 295, 296,
@@ -82,9 +77,10 @@ pub(super) fn is_restarted(number: u64) -> bool {
 }
 
 /// Calls on sockets that wait for something to arrive (read, readv, accept, recvfrom, recvmsg,
-/// accept4), and for room (write, writev, sendto, sendmsg).
-const RECEIVE: [u64; 6] = [0, 19, 43, 45, 47, 288];
-const SEND: [u64; 4] = [1, 20, 44, 46];
+/// accept4, recvmmsg), and for room or to be connected (write, writev, connect, sendto, sendmsg,
+/// sendmmsg).
+const RECEIVE: [u64; 7] = [0, 19, 43, 45, 47, 288, 299];
+const SEND: [u64; 6] = [1, 20, 42, 44, 46, 307];
 
 /// A call on a socket with SO_RCVTIMEO or SO_SNDTIMEO, which returns EINTR (sock_intr_errno,
 /// include/net/sock.h).
@@ -114,8 +110,8 @@ fn socket_kind(number: u64, fd: u64) -> Option<(Kind, Option<[u64; 2]>)> {
     (span != [0, 0]).then_some((kind, Some(span)))
 }
 
-/// The kind of a call, and for how long it was told to wait: `None` for without an end, and for a
-/// time that is absolute.
+/// The kind of a call that a signal ends whatever SA_RESTART says, and for how long it was told to
+/// wait: `None` for without an end, and for a time that is absolute.
 pub(super) fn kind_of(number: u64, args: &[u64; 6]) -> Option<(Kind, Option<[u64; 2]>)> {
     let [fd, second, ..] = *args;
     let Some(&kind) = ALWAYS.iter().find(|k| u64::from(k.number) == number) else {
