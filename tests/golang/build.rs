@@ -9,8 +9,19 @@ use ckpt_tests::{Scratch, repository};
 /// Builds files of `tests/golang/`, with or without cgo, by the `go` of the system or the one that
 /// `CKPT_TEST_GO` names.
 pub(crate) fn go(scratch: &Scratch, files: &[&str], flags: &[&str], cgo: &str) -> Result<PathBuf> {
+    let tool = std::env::var_os("CKPT_TEST_GO").unwrap_or_else(|| "go".into());
+    go_by(Path::new(&tool), scratch, files, flags, cgo)
+}
+
+/// Likewise, by this `go`.
+pub(crate) fn go_by(
+    tool: &Path,
+    scratch: &Scratch,
+    files: &[&str],
+    flags: &[&str],
+    cgo: &str,
+) -> Result<PathBuf> {
     let built = scratch.join("built");
-    let tool = std::env::var("CKPT_TEST_GO").unwrap_or_else(|_| "go".to_owned());
     let folder = repository().join("tests/golang");
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go-cache");
     let output = Command::new(tool)

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
-use ckpt_tests::{Scratch, build, installed, random_bytes, words};
+use ckpt_tests::{Scratch, build, installed, of_other_release, random_bytes, words};
 
-use crate::golang::go;
+use crate::golang::{go, go_by};
 
 /// One program and a job for it, which may be of any size.
 pub(crate) struct Real {
@@ -378,7 +378,28 @@ fn golang() -> Vec<Real> {
             args: &["SIZE"],
             ..PLAIN
         },
+        Real {
+            name: "newer_go_static",
+            file_name: "load",
+            program: |scratch| go_by(&newer_go()?, scratch, &FILES, &[], "0"),
+            size: 12,
+            args: &["SIZE"],
+            ..PLAIN
+        },
+        Real {
+            name: "newer_go_cgo_pie",
+            file_name: "load",
+            program: |scratch| go_by(&newer_go()?, scratch, &WITH_C, &["-buildmode=pie"], "1"),
+            size: 12,
+            args: &["SIZE"],
+            ..PLAIN
+        },
     ]
+}
+
+/// Debian 13's.
+fn newer_go() -> Result<PathBuf> {
+    Ok(of_other_release("go")?.join("usr/lib/go-1.24/bin/go"))
 }
 
 /// C without a preprocessor: functions that keep an optimiser busy.

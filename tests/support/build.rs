@@ -95,11 +95,20 @@ fn flags_of(link: Link) -> &'static [&'static str] {
     }
 }
 
-/// Brings the other releases' C libraries, where they are not there yet.
-fn fetch_roots() -> Result<()> {
-    let run = Command::new(repository().join("tests/libcs.sh")).output()?;
+/// A folder of what `tests/releases.sh` unpacks, which is brought where it is not there yet.
+pub fn of_other_release(folder: &str) -> Result<PathBuf> {
+    static FETCHED: OnceLock<Result<(), String>> = OnceLock::new();
+    let fetched = FETCHED.get_or_init(|| fetch().map_err(|error| format!("{error:#}")));
+    if let Err(message) = fetched {
+        bail!("{message}");
+    }
+    Ok(repository().join("target/releases").join(folder))
+}
+
+fn fetch() -> Result<()> {
+    let run = Command::new(repository().join("tests/releases.sh")).output()?;
     let complaint = String::from_utf8_lossy(&run.stderr);
-    ensure!(run.status.success(), "tests/libcs.sh: {complaint}");
+    ensure!(run.status.success(), "tests/releases.sh: {complaint}");
     Ok(())
 }
 
@@ -110,12 +119,7 @@ fn root_of(link: Link) -> Result<Vec<String>> {
         Link::New | Link::NewStatic => "trixie",
         _ => return Ok(Vec::new()),
     };
-    static FETCHED: OnceLock<Result<(), String>> = OnceLock::new();
-    let fetched = FETCHED.get_or_init(|| fetch_roots().map_err(|error| format!("{error:#}")));
-    if let Err(message) = fetched {
-        bail!("{message}");
-    }
-    let root = repository().join("target/libcs").join(release);
+    let root = of_other_release(release)?;
     let root = root.display();
     let mut flags = vec![format!("--sysroot={root}")];
     // The compiler looks beside itself first, in this system's folders.

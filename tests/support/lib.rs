@@ -21,6 +21,7 @@ mod terminal;
 mod visible;
 
 pub use ask::{checkpoint, checkpoint_by_signal, wait_for_runtime};
+pub use build::of_other_release;
 pub use data::{Random, random_bytes, words};
 pub use dialog::Dialog;
 pub use launch::{Launch, Streams, command_of};

@@ -40,7 +40,7 @@ impl Link {
         Self::Musl,
     ];
 
-    /// Those with C libraries of other systems, which `tests/libcs.sh` brings.
+    /// Those with C libraries of other systems, which `tests/releases.sh` brings.
     pub const OTHER: [Self; 4] = [Self::Old, Self::OldStatic, Self::New, Self::NewStatic];
 
     /// As directives and test names have it.

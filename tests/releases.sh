@@ -1,14 +1,15 @@
 #!/bin/sh
-# Unpacks the C libraries of other Debian releases into target/libcs/RELEASE, for samples that are linked with
-# them; nothing of the system is changed. From the archive that apt gets this system's packages from.
+# Unpacks packages of other Debian releases into target/releases/FOLDER: C libraries for samples that are linked
+# with them, a newer Go. Nothing of the system is changed. From the archive that apt gets this system's packages from.
 set -eu
-here=$(cd "$(dirname "$0")/.." && pwd)/target/libcs
+here=$(cd "$(dirname "$0")/.." && pwd)/target/releases
 
-# Release, then packages: the library, what linking with it takes, and the compiler's part where this system's
-# needs a newer library.
-libraries="
-bullseye libc6 libc6-dev linux-libc-dev libgcc-10-dev libgcc-s1
-trixie   libc6 libc6-dev linux-libc-dev libgcc-s1
+# Folder, release, packages. Of a C library: itself, what linking with it takes, and the compiler's part where this
+# system's needs a newer library.
+folders="
+bullseye bullseye libc6 libc6-dev linux-libc-dev libgcc-10-dev libgcc-s1
+trixie   trixie   libc6 libc6-dev linux-libc-dev libgcc-s1
+go       trixie   golang-1.24-go golang-1.24-src
 "
 
 # shellcheck disable=SC1091 # sets VERSION_CODENAME
@@ -18,10 +19,11 @@ archive=$(apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Created-By: P
 
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 
-fetch() { # RELEASE PACKAGE...
-    release=$1
-    shift
-    [ ! -e "$here/$release" ] || return 0
+fetch() { # FOLDER RELEASE PACKAGE...
+    folder=$here/$1
+    release=$2
+    shift 2
+    [ ! -e "$folder" ] || return 0
     work=$(mktemp -d -p "$here")
     mkdir -p "$work/lists/partial" "$work/cache/archives/partial" "$work/root/usr/lib" "$work/root/usr/lib64"
     : >"$work/status"
@@ -43,16 +45,16 @@ fetch() { # RELEASE PACKAGE...
     done
     # Links from the root lead out of the folder.
     find "$work/root" -type l -lname '/*' | while read -r link; do
-        ln -sfn "$here/$release$(readlink "$link")" "$link"
+        ln -sfn "$folder$(readlink "$link")" "$link"
     done
     chmod -R a+rX "$work/root"
     # Unless somebody else was faster.
-    mv -T "$work/root" "$here/$release" || [ -e "$here/$release" ]
+    mv -T "$work/root" "$folder" || [ -e "$folder" ]
     rm -rf "$work"
 }
 
 mkdir -p "$here"
-echo "$libraries" | while read -r line; do
+echo "$folders" | while read -r line; do
     # shellcheck disable=SC2086 # words
     [ -z "$line" ] || fetch $line
 done
