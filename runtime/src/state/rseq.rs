@@ -6,6 +6,8 @@
 //! an area of our own.
 #![expect(unsafe_code, reason = "registers areas with the kernel")]
 
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
 use crate::error::{Context, Result};
 use crate::sys::{Errno, thread};
 
@@ -16,6 +18,10 @@ const UNREGISTER: u32 = 1;
 /// How far from the thread pointer the area is looked for: glibc has it right behind the thread
 /// descriptor's start or in the static TLS block before it.
 const NEAR: u64 = 64 << 10;
+
+/// How far behind FS the area was in the thread before this one, and its length: as a rule, all have it at
+/// one place.
+static USUAL: (AtomicU64, AtomicU32) = (AtomicU64::new(0), AtomicU32::new(32));
 
 /// An area with the alignment the kernel wants.
 #[repr(C, align(64))]
@@ -52,26 +58,31 @@ pub fn find(fs_base: u64) -> Rseq {
         Err(Errno::NOSYS) => return none,
         Err(_) => {}
     }
+    let at = |distance: u64, len| {
+        let area = fs_base.wrapping_add(distance);
+        // SAFETY: something is registered, so this cannot succeed.
+        let answer = unsafe { thread::rseq(area, len, 0, SIGNATURE) };
+        (answer == Err(Errno::BUSY)).then(|| {
+            USUAL.0.store(distance, Relaxed);
+            USUAL.1.store(len, Relaxed);
+            Rseq {
+                area,
+                len,
+                signature: SIGNATURE,
+            }
+        })
+    };
+    if let Some(found) = at(USUAL.0.load(Relaxed), USUAL.1.load(Relaxed)) {
+        return found;
+    }
     // 32 is what all C libraries to date ask for; later ones the size the kernel recommends
     // (AT_RSEQ_FEATURE_SIZE, rounded up).
     for len in [32, 28, 33, 36, 40, 48, 64] {
-        let mut distance = 0;
-        while distance < NEAR {
-            for area in [
-                fs_base.wrapping_add(distance),
-                fs_base.wrapping_sub(distance),
-            ] {
-                // SAFETY: something is registered, so this cannot succeed.
-                let answer = unsafe { thread::rseq(area, len, 0, SIGNATURE) };
-                if answer == Err(Errno::BUSY) {
-                    return Rseq {
-                        area,
-                        len,
-                        signature: SIGNATURE,
-                    };
-                }
+        for distance in (0..NEAR).step_by(32) {
+            let either = at(distance, len).or_else(|| at(distance.wrapping_neg(), len));
+            if let Some(found) = either {
+                return found;
             }
-            distance += 32;
         }
     }
     none
