@@ -1,13 +1,12 @@
 //! The body, packed.
 
-use ckpt_packed::{Header, RANGES, Work, change_operands};
+use ckpt_packed::{Header, RANGES, Work};
 
 use crate::flat::Flat;
 
 /// Header and stream, as `ckpt_packed` describes them.
 pub(crate) fn pack(body: &Flat) -> Vec<u8> {
     let mut bytes = body.image[..body.filled].to_vec();
-    change_operands(&mut bytes[..body.code]);
     let mut ranges = vec![(0, 0); bytes.len() * RANGES];
     let mut stream = vec![0; bytes.len() * 2];
     let mut work = Box::new(Work::NEW);

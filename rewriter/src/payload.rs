@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::input::{to_u64, to_usize};
 
-    use ckpt_packed::{Header, Work, restore_operands};
+    use ckpt_packed::{Header, Work};
 
     /// The two parts as the linker made them.
     const RESIDENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ckpt-payload"));
@@ -71,7 +71,6 @@ mod tests {
         let code = header.code as usize;
         let mut work = Box::new(Work::NEW);
         work.unpack(stream, &mut body, code).expect("a stream");
-        restore_operands(&mut body[..code]);
         body.resize(header.memory as usize, 0);
         let linked = Flat::of(BODY).expect("a usable body");
         assert!(body == linked.image);

@@ -1,7 +1,7 @@
 //! Brings the body into memory, and takes it away. Resident.
 #![expect(unsafe_code, reason = "maps code")]
 
-use ckpt_packed::{Header, Work, restore_operands};
+use ckpt_packed::{Header, Work};
 
 use crate::arch::entry;
 use crate::config::{self, Body};
@@ -36,9 +36,7 @@ pub fn unpack() -> bool {
     let work = unsafe { &mut *((base + len) as *mut Work) };
     // SAFETY: just mapped, and not overlapping.
     let to = unsafe { core::slice::from_raw_parts_mut(base as *mut u8, header.filled as usize) };
-    let code = header.code as usize;
-    let whole = work.unpack(stream, to, code).is_some();
-    restore_operands(to.get_mut(..code).unwrap_or(&mut []));
+    let whole = work.unpack(stream, to, header.code as usize).is_some();
     let start = base + header.relocations as usize;
     let relocations = [start, start + header.relocation_count as usize * RELOCATION];
     // SAFETY: its own table; the pages are still writable.

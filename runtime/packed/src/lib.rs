@@ -1,9 +1,9 @@
 //! The packed body: most of the runtime, which a patched file carries compressed.
 //!
 //! It is unpacked into memory of its own when a checkpoint or a restore is asked for. The file has
-//! a [`Header`], then a stream whose contents are the body as it is linked, without the zeros of its end, and with the
-//! operands of calls and jumps changed so that two of them to one place look alike
-//! ([`restore_operands`]).
+//! a [`Header`], then a stream whose contents are the body as it is linked, without the zeros of its
+//! end, and with the operands of calls and jumps and of what is addressed from where an instruction
+//! is changed so that two of them to one place look alike (`operands`).
 //!
 //! The stream says of each byte, by half bytes, which of the possible values it has, in the fewer
 //! bits the better it was foreseen: by what followed when the same kind of byte of an instruction
@@ -35,7 +35,6 @@ mod pack;
 mod stream;
 
 pub use model::Work;
-pub use operands::{change_operands, restore_operands};
 pub use pack::{RANGES, Range};
 
 /// What stands before the packed bytes: eight little-endian `u32`.
@@ -49,7 +48,7 @@ pub struct Header {
     pub memory: u32,
     /// Offset of the writable pages, which reach to the end.
     pub data: u32,
-    /// Bytes at the beginning that are machine code; the operands of branches were changed.
+    /// Bytes at the beginning that are machine code.
     pub code: u32,
     /// Offset of the entry point.
     pub entry: u32,

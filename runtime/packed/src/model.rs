@@ -2,6 +2,7 @@
 
 use crate::code::{Place, kind};
 use crate::odds::{ALL, Flag, Odds};
+use crate::operands::Operands;
 
 /// One side: what reads or writes the stream.
 pub(crate) trait Coder {
@@ -32,6 +33,8 @@ const LEVELS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct Work {
     sets: [Odds; SETS],
+    /// What is to be restored in the end.
+    pub(crate) operands: Operands,
     /// Where in the output the bytes of a hash were seen last.
     places: [u32; PLACES],
     /// Whether a repetition goes on: by its length, kind of byte, how many have ended lately.
@@ -48,6 +51,7 @@ impl Work {
     )]
     pub const NEW: Self = Self {
         sets: [Odds::UNUSED; SETS],
+        operands: Operands::NONE,
         places: [0; PLACES],
         goes_on: [Flag::NEW; (LONG + 1) * kind::COUNT * 4],
         shares: [0; LEVELS * LEVELS * kind::COUNT * 2],
@@ -74,6 +78,7 @@ impl Work {
             if at == code {
                 place.leave();
             }
+            self.operands.note(at, place.kind);
             let known = *bytes.get(at)?;
             self.look(&mut repetition, bytes, at, before)?;
             let byte = match self.repeated(coder, &mut repetition, bytes, place.kind, known)? {

@@ -1,55 +1,82 @@
-//! Operands of calls and jumps, changed so that two of them to one place look alike.
+//! Operands that say how far it is to a place, changed so that two of them to one place look alike.
 
-/// The one-byte operations of x86 whose operand is a distance of 32 bits: call and jump.
-const BRANCHES: [u8; 2] = [0xe8, 0xe9];
+use crate::code::{Place, kind};
 
-/// Makes the operands of calls and jumps the distances that they were.
-///
-/// [`change_operands`] has put there where a branch leads rather than how far it goes, most
-/// significant byte first: calls of one function then are the same five bytes wherever they stand.
-/// What is no branch but looks like one is changed back just as well.
-pub fn restore_operands(code: &mut [u8]) {
-    for_each_operand(code, |operand, at, len| {
-        let value = i32::from_be_bytes(operand);
-        let distance = if (0..len).contains(&value) {
-            value.wrapping_sub(at)
-        } else if (at.wrapping_neg()..0).contains(&value) {
-            value.wrapping_add(len)
-        } else {
-            value
-        };
-        distance.to_le_bytes()
-    });
-}
+/// Most machine code there may be.
+const CODE: usize = 1 << 19;
 
-/// What [`restore_operands`] undoes. Each of the 2^32 operands becomes another one: distances that
-/// lead into the code become places, those that would be taken for places become what is free.
-pub fn change_operands(code: &mut [u8]) {
-    for_each_operand(code, |operand, at, len| {
-        let distance = i32::from_le_bytes(operand);
-        let value = if (at.wrapping_neg()..len.wrapping_sub(at)).contains(&distance) {
-            distance.wrapping_add(at)
-        } else if (len.wrapping_sub(at)..len).contains(&distance) {
-            distance.wrapping_sub(len)
-        } else {
-            distance
-        };
-        value.to_be_bytes()
-    });
-}
+/// Which bytes are the first of an operand that was changed, a bit each.
+#[derive(Clone, Debug)]
+pub(crate) struct Operands([u64; CODE / 64]);
 
-/// Replaces operands: `with(operand, place, length of the code)`.
-fn for_each_operand(code: &mut [u8], with: impl Fn([u8; 4], i32, i32) -> [u8; 4]) {
-    let whole = code.len();
-    let len = i32::try_from(whole).unwrap_or(i32::MAX);
-    let mut rest = code;
-    while let Some(before) = rest.iter().position(|byte| BRANCHES.contains(byte)) {
-        let at = whole.wrapping_sub(rest.len()).wrapping_add(before);
-        let behind = rest.get_mut(before.wrapping_add(1)..).unwrap_or_default();
-        let Some((operand, after)) = behind.split_first_chunk_mut::<4>() else {
-            return;
-        };
-        *operand = with(*operand, i32::try_from(at).unwrap_or(i32::MAX), len);
-        rest = after;
+impl Operands {
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "a constant; what holds it is not on a stack"
+    )]
+    pub(crate) const NONE: Self = Self([0; CODE / 64]);
+
+    /// Takes note of a byte of code, if an operand to be changed begins there.
+    pub(crate) fn note(&mut self, at: usize, kind: u8) {
+        if begins(kind)
+            && let Some(word) = self.0.get_mut(at.wrapping_shr(6))
+        {
+            *word |= 1u64.wrapping_shl(u32::try_from(at & 63).unwrap_or(0));
+        }
     }
+
+    /// Makes those that were noted the distances that they were.
+    ///
+    /// [`change`] has put there where the place is rather than how far away, most significant byte
+    /// first: all calls of one function then are the same five bytes, wherever they stand.
+    pub(crate) fn restore(&self, code: &mut [u8]) {
+        for (word, first) in self.0.iter().zip((0..CODE).step_by(64)) {
+            let mut rest = *word;
+            while rest != 0 {
+                let bit = usize::try_from(rest.trailing_zeros()).unwrap_or(0);
+                rest &= rest.wrapping_sub(1);
+                let at = first | bit;
+                let Some(operand) = operand(code, at) else {
+                    return;
+                };
+                *operand = i32::from_be_bytes(*operand)
+                    .wrapping_sub(distance(at))
+                    .to_le_bytes();
+            }
+        }
+    }
+}
+
+/// What [`Operands::restore`] undoes; `None` if there is too much code.
+pub(crate) fn change(code: &mut [u8]) -> Option<()> {
+    if code.len() > CODE {
+        return None;
+    }
+    let mut place = Place::default();
+    for at in 0..code.len() {
+        if begins(place.kind)
+            && let Some(operand) = operand(code, at)
+        {
+            *operand = i32::from_le_bytes(*operand)
+                .wrapping_add(distance(at))
+                .to_be_bytes();
+        }
+        // The bytes of an operand do not say what comes next.
+        place.step(*code.get(at)?);
+    }
+    Some(())
+}
+
+/// The operands of calls and jumps, and of what is addressed from where the instruction is.
+fn begins(kind: u8) -> bool {
+    kind == kind::BRANCH || kind == kind::RELATIVE
+}
+
+/// The four bytes at a place; those at the end of the code may be fewer, and stay.
+fn operand(code: &mut [u8], at: usize) -> Option<&mut [u8; 4]> {
+    code.get_mut(at..)?.first_chunk_mut()
+}
+
+fn distance(at: usize) -> i32 {
+    i32::try_from(at).unwrap_or(0)
 }

@@ -2,6 +2,7 @@
 
 use crate::model::{Coder, Work};
 use crate::odds::BITS;
+use crate::operands;
 use crate::stream::LEAST;
 
 /// What came, as a range of odds: from, to.
@@ -35,7 +36,8 @@ impl Coder for Encoder<'_> {
 impl Work {
     /// Packs bytes of which the first `code` are machine code. The stream is in `to` from the
     /// offset that is returned to the end; `None` if there was no room for it, or not for
-    /// [`RANGES`] ranges a byte. For work that is new; the bytes stay as they are.
+    /// [`RANGES`] ranges a byte, or if there is too much code. For work that is new; the bytes are
+    /// not what they were then.
     pub fn pack(
         &mut self,
         bytes: &mut [u8],
@@ -43,6 +45,7 @@ impl Work {
         ranges: &mut [Range],
         to: &mut [u8],
     ) -> Option<usize> {
+        operands::change(bytes.get_mut(..code)?)?;
         let room = ranges.len();
         let mut encoder = Encoder {
             rest: &mut *ranges,

@@ -49,6 +49,7 @@ impl Work {
             number: u32::from_le_bytes(*first).rotate_left(16),
         };
         self.walk(&mut decoder, to, code)?;
+        self.operands.restore(to.get_mut(..code)?);
         (decoder.number == LEAST && decoder.at == stream.len()).then_some(())
     }
 }
