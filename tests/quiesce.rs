@@ -3,6 +3,8 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
@@ -120,4 +122,40 @@ fn a_stopped_program() -> Result<()> {
     subject.process.kill().context("still there")?;
     subject.restore(&image)?;
     subject.finish()
+}
+
+/// A program that has no time for a while, and blocks the signal that asks first: the other one asks, and the first
+/// is not left for it to find.
+#[test]
+fn a_stopped_program_that_blocks_a_signal() -> Result<()> {
+    let scratch = Scratch::new("late")?;
+    let program = scratch.join("app");
+    patch(
+        &Sample::named("signals/request")?.build(Link::Pie)?,
+        &program,
+    )?;
+    let go = scratch.join("go").display().to_string();
+    let mut process = Launch::new(&program, &[&go, "blocked"], scratch.path()).start()?;
+    wait_until("\"ready\"", || {
+        process.check_alive()?;
+        Ok(scratch.text("out").contains("ready\n"))
+    })?;
+    process.signal(Signal::STOP)?;
+    let image = scratch.join("late.img");
+    let mut asker = command_of(&program, None)
+        .args(["--checkpoint", &process.pid().to_string(), "-o"])
+        .arg(&image)
+        .spawn()?;
+    // Longer than it takes to look for another way.
+    sleep(Duration::from_millis(2500));
+    process.signal(Signal::CONT)?;
+    let status = asker.wait()?;
+    ensure!(status.success(), "{status}");
+    ensure!(image.is_file(), "there is no image");
+    let status = fs::read_to_string(format!("/proc/{}/status", process.pid()))?;
+    for waiting in ["SigPnd:\t", "ShdPnd:\t"] {
+        let none = format!("{waiting}{:016}\n", 0);
+        ensure!(status.contains(&none), "a signal waits: {status}");
+    }
+    finish(&scratch, &mut process)
 }

@@ -365,6 +365,8 @@ struct Ways {
     anyway: u64,
     /// When it is the second's turn.
     turn: u64,
+    /// The thread that the last one was sent to, and its number.
+    last: Option<(u32, u32)>,
 }
 
 impl Ways {
@@ -378,12 +380,22 @@ impl Ways {
             second,
             anyway: if second.is_some() { SECOND } else { 0 },
             turn: 0,
+            last: None,
         }
     }
 
     /// Sends what is due after so many milliseconds. A signal that no thread takes is left for
     /// another moment: the program may block it for good, or just then.
     fn go(&mut self, waited: u64) -> Result<()> {
+        if self
+            .last
+            .is_some_and(|(tid, n)| is_pending(self.pid, tid, n))
+        {
+            // The thread has had no time yet. What is sent by another way it would find when all is
+            // done, and if it blocks that, keep.
+            self.turn = waited + SECOND;
+            self.anyway = waited + SECOND;
+        }
         if let Some(number) = self.first
             && self.send(number, waited >= self.anyway)?
         {
@@ -402,7 +414,7 @@ impl Ways {
     /// One that is sent to the process may go to a thread that waits for it: the C libraries have
     /// such for timers (timer_helper_thread, sysdeps/unix/sysv/linux/timer_routines.c of glibc),
     /// programs for all signals.
-    fn send(&self, number: u32, anyway: bool) -> Result<bool> {
+    fn send(&mut self, number: u32, anyway: bool) -> Result<bool> {
         let pid = self.pid;
         let taker = taker(pid, number);
         // The last look: a program that does not handle it any more would be ended.
@@ -411,7 +423,10 @@ impl Ways {
         }
         let info = signal::info(number, 0, QUEUED, process::id(), self.value);
         let sent = match taker {
-            Some(tid) => signal::queue_thread(pid, tid, number, &info),
+            Some(tid) => {
+                self.last = Some((tid, number));
+                signal::queue_thread(pid, tid, number, &info)
+            }
             None => signal::queue(pid, number, &info),
         };
         match sent {
@@ -446,9 +461,13 @@ fn takes(pid: u32, tid: u32, number: u32) -> bool {
     let path = ShortText::format(format_args!("/proc/{pid}/task/{tid}/syscall"));
     let mut call = [0; 8];
     let waits = fs::glance(path.as_c(), &mut call).starts_with(WAITS);
-    let path = ShortText::format(format_args!("/proc/{pid}/task/{tid}/status"));
     let handles = |s: Status| !matches!(s.state, b'Z' | b'X') && s.blocked >> (number - 1) & 1 == 0;
-    !waits && Status::at(path.as_c()).is_ok_and(handles)
+    !waits && Status::of_thread(pid, tid).is_ok_and(handles)
+}
+
+/// Has the thread not taken a signal yet that it was sent?
+fn is_pending(pid: u32, tid: u32, number: u32) -> bool {
+    Status::of_thread(pid, tid).is_ok_and(|s| s.pending >> (number - 1) & 1 != 0)
 }
 
 /// Does the process run this executable?
@@ -536,6 +555,8 @@ struct Status {
     state: u8,
     caught: u64,
     blocked: u64,
+    /// Of the thread's own.
+    pending: u64,
     uid: u32,
     gid: u32,
 }
@@ -544,6 +565,11 @@ impl Status {
     fn read(pid: u32) -> Result<Self> {
         let path = ShortText::format(format_args!("/proc/{pid}/status"));
         Self::at(path.as_c()).or_fail(format_args!("no process {pid} to be seen"))
+    }
+
+    fn of_thread(pid: u32, tid: u32) -> SysResult<Self> {
+        let path = ShortText::format(format_args!("/proc/{pid}/task/{tid}/status"));
+        Self::at(path.as_c())
     }
 
     fn at(path: &CStr) -> SysResult<Self> {
@@ -558,6 +584,7 @@ impl Status {
             state: field(b"State:").first().copied().unwrap_or(b'X'),
             caught: set(b"SigCgt:"),
             blocked: set(b"SigBlk:"),
+            pending: set(b"SigPnd:"),
             uid: first(b"Uid:"),
             gid: first(b"Gid:"),
         })
