@@ -88,7 +88,7 @@ const fn form_behind_0f(byte: u8) -> u8 {
     }
 }
 
-/// Where in an instruction the next byte is.
+/// Where in an instruction the next byte is, and what was before.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     /// One of [`kind`].
@@ -101,6 +101,8 @@ pub(crate) struct Place {
     pub(crate) prefix: u8,
     /// Last byte that says which registers and what memory.
     pub(crate) modrm: u8,
+    /// How many bytes of this instruction there were, up to 15.
+    length: u8,
     /// What the operation's form still asks for.
     form: u8,
     /// Operands have two bytes.
@@ -113,8 +115,35 @@ impl Place {
         self.kind = kind::DATA;
     }
 
+    /// All that a byte may depend on; its last bytes, lowest first, then what is known of the
+    /// instructions: prefix, registers and memory (8 bits each), operation, the one before it (10
+    /// each), how many bytes this instruction has so far (4).
+    pub(crate) fn around(&self, before: u64) -> u64 {
+        [
+            (u64::from(self.prefix), 16),
+            (u64::from(self.modrm), 24),
+            (u64::from(self.operation), 32),
+            (u64::from(self.earlier), 42),
+            (u64::from(self.length), 52),
+        ]
+        .into_iter()
+        .fold(before & 0xffff, |all, (part, at)| {
+            all | part.wrapping_shl(at)
+        })
+    }
+
     /// Goes on over a byte.
     pub(crate) fn step(&mut self, byte: u8) {
+        self.kind_of_next(byte);
+        let begins = self.kind == kind::OPERATION && self.prefix == 0;
+        self.length = if begins {
+            0
+        } else {
+            self.length.wrapping_add(1).min(15)
+        };
+    }
+
+    fn kind_of_next(&mut self, byte: u8) {
         match self.kind {
             kind::OPERATION => match byte {
                 0x40..=0x4f | 0xf0 | 0xf2 | 0xf3 | 0x2e | 0x3e | 0x64 | 0x65 => self.prefix = byte,
