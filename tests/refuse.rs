@@ -142,7 +142,7 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     (
         "refuse/descriptors",
         "inotify_unread",
-        &["descriptor 7: inotify with unread events: not carried"],
+        &["descriptor 7: inotify with unread events (32 bytes): not carried"],
     ),
     (
         "refuse/descriptors",

@@ -213,7 +213,7 @@ fn a_loss_is_allowed_by_its_kind_for_one_checkpoint() -> Result<()> {
     let unknown = ask(&["--allow", "nonsense"], 2)?;
     ensure!(
         unknown
-            == "ckpt: error: --allow nonsense: no such kind of loss; there are: tcp udp unix pipe child changed\n",
+            == "ckpt: error: --allow nonsense: no such kind of loss; there are: tcp udp unix pipe child changed inotify\n",
         "{unknown:?}"
     );
     process.kill()?;

@@ -26,10 +26,12 @@ pub enum Kind {
     Child,
     /// Files that have changed or shrunk since the checkpoint: as they are now.
     Changed,
+    /// Events of inotify that wait to be read: the program is told that some were lost.
+    Inotify,
 }
 
 /// The kinds' names, in their order.
-pub const NAMES: Words = Words("tcp udp unix pipe child changed");
+pub const NAMES: Words = Words("tcp udp unix pipe child changed inotify");
 
 /// What the request that is being served allows beside the settings.
 static GRANTED: Global<u32> = Global::new(0);

@@ -96,7 +96,7 @@ record! {
         /// of a FIFO, bits of [`fifo`]; of a regular file, 1 if its contents are in the image.
         rdev: u64,
         /// Size, bytes; of a pipe or FIFO, bytes that fit into it; of an eventfd, its value; of a socket, as
-        /// `pos`; of a signalfd, the signals, one a bit; of a pseudoterminal, its
+        /// `pos`; of an inotify instance, bytes of events that are lost; of a signalfd, the signals, one a bit; of a pseudoterminal, its
         /// number.
         size: u64,
         /// Signal-driven I/O: owner as F_GETOWN gives it.

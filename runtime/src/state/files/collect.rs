@@ -220,6 +220,7 @@ impl Collector {
             file_kind::PIPE | file_kind::FIFO => pipe::measure(fd)?,
             file_kind::EVENTFD => eventfd::measure(fd)?,
             file_kind::QUEUE => queue::measure(fd)?,
+            file_kind::INOTIFY => (0, inotify::measure(fd)?),
             file_kind::SIGNALFD => (0, signalfd::mask(fd)?),
             kind @ (file_kind::MASTER | file_kind::SLAVE) => (0, pty::number(fd, kind, &stat)?),
             _ => (fs::seek(fd, 0, SEEK_CUR).unwrap_or(0), stat.st_size as u64),

@@ -3,6 +3,13 @@
 //! The kernel tells inodes (fdinfo of /proc), [`super::search`] finds their paths. Numbers are given
 //! in a row (idr_alloc_cyclic in inotify_add_to_idr, fs/notify/inotify/inotify_user.c), so those of
 //! watches that are gone are passed over by watching something else for a moment.
+//!
+//! Events that wait cannot be saved: reading takes them, from all descriptors of the instance at once
+//! (forked processes, too), there is neither another way to see them nor one to put them back, and
+//! even a read that fails has taken one. So they are refused. Who allows their loss gets a program
+//! that is told of it as the kernel does it when a queue is full, by IN_Q_OVERFLOW.
+
+use core::ffi::CStr;
 
 use ckpt_format::limits;
 use ckpt_format::record::{File, Notice, file_kind};
@@ -10,25 +17,36 @@ use ckpt_format::toc::kind;
 
 use super::F_SETFL;
 use super::fdinfo;
-use super::kinds::refused;
+use super::kinds::{lost, refused};
 use super::known::{Book, Watched};
 use super::open::c_path;
+use crate::allow::Kind;
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd};
+use crate::sys::{Errno, SysResult};
 use crate::util::text::{Show, Text, after, hexadecimal};
 
 /// Bits of a mask that are the program's; older kernels show some of their own, too.
 const MASK: u32 = ckpt_format::record::inotify::MASK;
+const IN_ACCESS: u32 = 1;
+const IN_MODIFY: u32 = 2;
 const IN_ATTRIB: u32 = 4;
+/// Bytes of an event without a name.
+const EVENT: u32 = 16;
+
+/// Bytes of the events that wait in the instance at descriptor `fd`, which are lost.
+pub(super) fn measure(fd: i32) -> Result<u64> {
+    let unread = fs::readable_bytes(fd).or_fail(format_args!("cannot look at descriptor {fd}"))?;
+    if unread > 0 {
+        let what = format_args!("inotify with unread events ({unread} bytes)");
+        lost(Kind::Inotify, fd, what)?;
+    }
+    Ok(u64::from(unread))
+}
 
 /// Notes what the instance at descriptor `fd`, which is file `file`, watches.
 pub(super) fn collect(book: &mut Book, fd: i32, file: u32) -> Result<()> {
-    let what = format_args!("cannot tell what the inotify instance at descriptor {fd} watches");
-    // They cannot be put back: no call makes an event but what happens to a file.
-    if fs::readable_bytes(fd).or_fail(what)? > 0 {
-        return Err(refused(fd, format_args!("inotify with unread events")));
-    }
     each(fd, &mut |wd, ino, device, mask| {
         if wd > limits::WATCHES {
             return Err(refused(fd, format_args!("inotify watch number {wd}")));
@@ -75,15 +93,15 @@ pub(super) fn open(fd: u32, file: &File<'_>) -> Result<Fd> {
 
 /// Watches everything again, when all other files are open.
 pub(super) fn restore(image: &Image<'_>, places: &[i32]) -> Result<()> {
-    let mut notices = image.list::<Notice<'_>>(kind::NOTICES).peekable();
-    if notices.peek().is_none() {
+    let place = |file: u32| places.get(file as usize).copied().unwrap_or(-1);
+    if all(image).next().is_none() {
         return Ok(());
     }
     let other = fs::memory_file(c"inotify").or_fail(format_args!("cannot watch files again"))?;
     let other_name = Text::<32>::format(format_args!("/proc/thread-self/fd/{}", other.number()));
     let (mut of, mut last) = (u32::MAX, 0);
-    for notice in notices {
-        let fd = places.get(notice.file as usize).copied().unwrap_or(-1);
+    for notice in image.list::<Notice<'_>>(kind::NOTICES) {
+        let fd = place(notice.file);
         let shown = Show(notice.path);
         let what = format_args!("cannot watch {shown} again (inotify)");
         if notice.file != of {
@@ -99,20 +117,63 @@ pub(super) fn restore(image: &Image<'_>, places: &[i32]) -> Result<()> {
             fail!("{what}: it is the same as another that is watched");
         }
     }
+    let has_number = |file| image.descriptors().any(|d| d.file == file);
+    for (number, _) in all(image).filter(|(n, file)| file.size > 0 && has_number(*n)) {
+        overflow(place(number), &other, other_name.as_c()).or_fail(format_args!(
+            "cannot tell a program of events that are lost (inotify)"
+        ))?;
+    }
     Ok(())
+}
+
+/// The instances and their numbers.
+fn all<'a>(image: &Image<'a>) -> impl Iterator<Item = (u32, File<'a>)> {
+    (0..)
+        .zip(image.files())
+        .filter(|(_, file)| file.kind == file_kind::INOTIFY)
+}
+
+/// Fills the queue of an instance, until IN_Q_OVERFLOW is the last in it. From then on it takes no
+/// more (fsnotify_insert_event, fs/notify/notification.c) until [`settle`] makes room.
+fn overflow(fd: i32, other: &Fd, name: &CStr) -> SysResult<()> {
+    /// More than `fs.inotify.max_queued_events` is likely to be.
+    const EVENTS: u64 = 1 << 21;
+    fs::truncate(other.number(), EVENTS)?;
+    // What memfd_create(2) gives makes no events itself.
+    let other = fs::open(name, fs::O_RDWR, 0)?;
+    let watch = fs::inotify_watch(fd, name, IN_ACCESS | IN_MODIFY)?;
+    let mut before = 0;
+    loop {
+        // Two of a kind in a row would be one.
+        for _ in 0..128 {
+            fs::write_all(other.number(), b"x")?;
+            if fs::read(other.number(), &mut [0])? == 0 {
+                return Err(Errno::AGAIN);
+            }
+        }
+        let now = fs::readable_bytes(fd)?;
+        if now == before {
+            return fs::inotify_forget(fd, watch);
+        }
+        before = now;
+    }
 }
 
 /// Takes out what the restore itself has caused; `place` has a descriptor for each file.
 pub(super) fn settle(image: &Image<'_>, place: impl Fn(u32) -> Option<i32>) -> Result<()> {
-    let all = (0..).zip(image.files());
-    for (number, _) in all.filter(|(_, file)| file.kind == file_kind::INOTIFY) {
+    for (number, file) in all(image) {
         let Some(fd) = place(number) else {
             continue;
         };
         let what = format_args!("cannot empty the inotify instance at descriptor {fd}");
+        let stays = if file.size > 0 { EVENT } else { 0 };
+        let waiting = fs::readable_bytes(fd).or_fail(what)?;
+        let mut left = waiting.saturating_sub(stays) as usize;
         let mut room = [0; 4096];
-        while fs::readable_bytes(fd).or_fail(what)? > 0 {
-            fs::read(fd, &mut room).or_fail(what)?;
+        while left > 0 {
+            let most = left.min(room.len());
+            let piece = room.get_mut(..most).unwrap_or(&mut []);
+            left -= fs::read(fd, piece).or_fail(what)?.min(left);
         }
     }
     Ok(())
