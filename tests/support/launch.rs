@@ -103,15 +103,21 @@ impl Launch {
     }
 }
 
-/// A command that runs the program as the plain user, with `no_new_privs` and no environment. The
-/// helpers all `exec`, so the child's process id is the program's.
+/// A command that runs the program as the plain user, with `no_new_privs` and no environment, and
+/// with the signals of the keyboard as a terminal's programs have them: a shell's background job,
+/// which the tests may be, ignores them. The helpers all `exec`, so the child's process id is the
+/// program's.
 pub fn command_of(program: &Path, chroot: Option<&Path>) -> Command {
     // A descriptor that somebody left open (a job server's pipe, a log) would end up in the program, and
     // a checkpoint rightly refuses a pipe that it does not know.
     static CLOSED: Once = Once::new();
     CLOSED.call_once(|| close_fds::set_fds_cloexec_threadsafe(3, &[]));
-    let mut command = Command::new("/usr/bin/setpriv");
-    command.env_clear().arg("--no-new-privs");
+    let mut command = Command::new("/usr/bin/env");
+    command.env_clear().args([
+        "--default-signal=INT,QUIT",
+        "/usr/bin/setpriv",
+        "--no-new-privs",
+    ]);
     let user = format!("--userspec={PLAIN}:{PLAIN}");
     match (chroot, is_root()) {
         (None, true) => {
