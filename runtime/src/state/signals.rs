@@ -67,12 +67,15 @@ pub fn restore_actions(image: &Image<'_>) -> Result<()> {
 /// To be called before [`super::timers::collect`]: taking SIGALRM starts an interval timer anew.
 pub fn collect_pending(into: &mut Waiting, shared: bool) -> Result<()> {
     let mut taken = List::new(limits::PENDING as usize);
-    let result = take_all(&mut taken, into, shared);
+    let mut result = take_all(&mut taken, into, shared);
     let timers = into.timers.as_mut_slice();
     for pending in taken.as_slice() {
-        if !posix_timers::send_again(timers, pending)? {
-            queue(pending)?;
-        }
+        let queued = match posix_timers::send_again(timers, pending) {
+            Ok(false) => queue(pending),
+            other => other.map(drop),
+        };
+        // If one is not to be had again, the others are.
+        result = result.and(queued);
     }
     result?;
     for pending in taken.as_slice().iter().filter(|p| !is_ours(p)) {

@@ -37,6 +37,8 @@ impl Errno {
     pub const SRCH: Self = Self(3);
     /// Interrupted by a signal.
     pub const INTR: Self = Self(4);
+    /// No such descriptor.
+    pub const BADF: Self = Self(9);
     /// No child processes.
     pub const CHILD: Self = Self(10);
     /// Try again.

@@ -333,13 +333,17 @@ fn under(number: i32, fd: i32, act: impl FnOnce() -> SysResult<()>) -> SysResult
     if number == fd {
         return act();
     }
-    let held = fs::control(number, F_DUPFD_CLOEXEC, 0).map(|held| Fd::own(held as i32));
+    let held = match fs::control(number, F_DUPFD_CLOEXEC, 0) {
+        Ok(held) => Some(Fd::own(held as i32)),
+        Err(Errno::BADF) => None,
+        Err(e) => return Err(e),
+    };
     let flags = fs::control(number, F_GETFD, 0).unwrap_or(0);
     fs::duplicate_to(fd, number, true)?;
     let done = act();
     match held {
-        Ok(held) => fs::duplicate_to(held.number(), number, flags & FD_CLOEXEC != 0)?,
-        Err(_) => fs::close(number)?,
+        Some(held) => fs::duplicate_to(held.number(), number, flags & FD_CLOEXEC != 0)?,
+        None => fs::close(number)?,
     }
     done
 }
