@@ -216,6 +216,41 @@ fn interpreters() -> Vec<Real> {
             ..PLAIN
         },
         Real {
+            name: "ruby",
+            file_name: "ruby",
+            program: |_| installed("/usr/bin/ruby"),
+            size: 300,
+            script: include_str!("programs/words.rb"),
+            args: &["script"],
+            ..PLAIN
+        },
+        // Its heap is at a fixed address, and its collector stops threads with SIGUSR2.
+        Real {
+            name: "sbcl",
+            file_name: "sbcl",
+            program: |_| installed("/usr/bin/sbcl"),
+            size: 800,
+            script: include_str!("programs/queens.lisp"),
+            args: &["--core", "/usr/lib/sbcl/sbcl.core", "--script", "script"],
+            own_usr2: true,
+            ..PLAIN
+        },
+        // A translator of machine code, which takes signals for its guest.
+        Real {
+            name: "qemu",
+            file_name: "qemu",
+            program: |_| installed("/usr/bin/qemu-x86_64"),
+            size: 250,
+            prepare: |scratch, _| {
+                let guest = build(scratch, &["cc", "-O1", "-static"], "real/programs/digits.c")?;
+                scratch.copy(&guest, "guest")?;
+                Ok(())
+            },
+            args: &["guest", "SIZE"],
+            own_usr2: true,
+            ..PLAIN
+        },
+        Real {
             name: "lua5.4",
             file_name: "lua5.4",
             program: |_| installed("/usr/bin/lua5.4"),

@@ -115,6 +115,15 @@ fn runtimes() -> Vec<Real> {
             ..PLAIN
         },
         Real {
+            name: "numpy",
+            file_name: "python3",
+            program: |_| installed("/usr/bin/python3"),
+            size: 60,
+            script: include_str!("programs/matrices.py"),
+            args: &["-B", "script"],
+            ..PLAIN
+        },
+        Real {
             name: "node_with_workers",
             file_name: "node",
             program: |_| installed("/usr/bin/node"),
