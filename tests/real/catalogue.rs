@@ -65,6 +65,7 @@ pub(crate) fn catalogue() -> Vec<Real> {
     let mut all = compressors();
     all.extend(readers());
     all.extend(interpreters());
+    all.extend(machines());
     all.extend(databases());
     all.extend(compiled());
     all.extend(golang());
@@ -216,6 +217,30 @@ fn interpreters() -> Vec<Real> {
             ..PLAIN
         },
         Real {
+            name: "lua5.4",
+            file_name: "lua5.4",
+            program: |_| installed("/usr/bin/lua5.4"),
+            size: 5,
+            script: include_str!("programs/queens.lua"),
+            args: &["script", "SIZE"],
+            ..PLAIN
+        },
+        Real {
+            name: "python3",
+            file_name: "python3",
+            program: |_| installed("/usr/bin/python3"),
+            size: 32,
+            script: include_str!("programs/compute.py"),
+            args: &["-B", "script", "SIZE"],
+            ..PLAIN
+        },
+    ]
+}
+
+/// They make machine code, or take signals for themselves, or have threads of their own.
+fn machines() -> Vec<Real> {
+    vec![
+        Real {
             name: "ruby",
             file_name: "ruby",
             program: |_| installed("/usr/bin/ruby"),
@@ -248,24 +273,6 @@ fn interpreters() -> Vec<Real> {
             },
             args: &["guest", "SIZE"],
             own_usr2: true,
-            ..PLAIN
-        },
-        Real {
-            name: "lua5.4",
-            file_name: "lua5.4",
-            program: |_| installed("/usr/bin/lua5.4"),
-            size: 5,
-            script: include_str!("programs/queens.lua"),
-            args: &["script", "SIZE"],
-            ..PLAIN
-        },
-        Real {
-            name: "python3",
-            file_name: "python3",
-            program: |_| installed("/usr/bin/python3"),
-            size: 32,
-            script: include_str!("programs/compute.py"),
-            args: &["-B", "script", "SIZE"],
             ..PLAIN
         },
     ]
