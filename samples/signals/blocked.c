@@ -1,11 +1,14 @@
 // The checkpoint falls into a system call that sleeps. The program must not notice: no EINTR, no early
 // end, and waits for a signal are ended by that signal alone.
+//#Flags: -pthread
 //#Links: pie musl
-//#Variants: nanosleep usleep clock_nanosleep poll by_number select epoll semtimedop pause sigsuspend sigtimedwait futex recv recvmsg recvmmsg read readv accept send sendmsg write writev
+//#Variants: nanosleep usleep clock_nanosleep poll by_number select epoll semtimedop pause sigsuspend sigtimedwait futex recv recvmsg recvmmsg read readv accept send sendmsg write writev pselect ppoll epoll_pwait epoll_pwait2 msgrcv
 #include "../lib/sample.h"
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/ipc.h>
+#include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
@@ -29,12 +32,13 @@ static long futex_wait(int *word, long value, struct timespec *span) {
 static const char *const on_socket[] = {"recv",   "recvmsg", "recvmmsg", "read",  "readv",
                                         "accept", "send",    "sendmsg",  "write", "writev"};
 
-static int is_on_socket(const char *kind) {
-    for (unsigned i = 0; i < sizeof on_socket / sizeof *on_socket; i++)
-        if (strcmp(kind, on_socket[i]) == 0)
+static int is_among(const char *kind, const char *const *all, unsigned count) {
+    for (unsigned i = 0; i < count; i++)
+        if (strcmp(kind, all[i]) == 0)
             return 1;
     return 0;
 }
+#define IS_AMONG(kind, all) is_among(kind, all, sizeof all / sizeof *all)
 
 // A socket at which nobody calls, to which nothing comes, and that has no room to send.
 static int silent(const char *kind, int seconds) {
@@ -85,6 +89,31 @@ static long call_on_socket(const char *kind, int fd) {
     return got == -1 && errno == EAGAIN ? 0 : got == -1 ? errno : 1000 + got;
 }
 
+// Calls that glibc makes by other code in programs with threads.
+static const char *const with_thread[] = {"pselect", "ppoll", "epoll_pwait", "epoll_pwait2", "msgrcv"};
+
+static void *another(void *set) {
+    int number;
+    sigwait(set, &number);
+    return NULL;
+}
+
+static void make_another(void) {
+    static sigset_t none;
+    pthread_t thread;
+    sigemptyset(&none);
+    expect(pthread_create(&thread, NULL, another, &none) == 0, "pthread_create");
+}
+
+// Only glibc has it.
+static int wait_2(int epoll, struct epoll_event *event, struct timespec *span) {
+#ifdef __GLIBC__
+    return epoll_pwait2(epoll, event, 1, span, NULL);
+#else
+    return epoll_wait(epoll, event, 1, (int)span->tv_sec * 1000);
+#endif
+}
+
 static volatile int alarms;
 static void on_alarm(int number) { alarms += number == SIGALRM; }
 
@@ -104,11 +133,15 @@ int main(int argc, char **argv) {
         seconds = atoi(argv[3]);
     struct timespec span = {seconds, 0};
     int semaphore = -1, ends[2] = {-1, -1};
-    if (strcmp(kind, "epoll") == 0) {
+    if (IS_AMONG(kind, with_thread))
+        make_another();
+    if (strncmp(kind, "epoll", 5) == 0) {
         ends[0] = epoll_create1(0);
     } else if (strcmp(kind, "semtimedop") == 0) {
         semaphore = semget(IPC_PRIVATE, 1, 0600);
-    } else if (is_on_socket(kind)) {
+    } else if (strcmp(kind, "msgrcv") == 0) {
+        semaphore = msgget(IPC_PRIVATE, 0600);
+    } else if (IS_AMONG(kind, on_socket)) {
         ends[0] = silent(kind, seconds);
     }
     double start = monotonic();
@@ -129,7 +162,24 @@ int main(int argc, char **argv) {
         errno = 0;
         result = semtimedop(semaphore, &take, 1, &span) == -1 && errno == EAGAIN ? 0 : errno;
         semctl(semaphore, 0, IPC_RMID);
-    } else if (is_on_socket(kind)) {
+    } else if (strcmp(kind, "pselect") == 0) {
+        result = pselect(0, NULL, NULL, NULL, &span, NULL);
+    } else if (strcmp(kind, "ppoll") == 0) {
+        result = ppoll(NULL, 0, &span, NULL);
+    } else if (strcmp(kind, "epoll_pwait") == 0) {
+        struct epoll_event event;
+        result = epoll_pwait(ends[0], &event, 1, seconds * 1000, NULL);
+    } else if (strcmp(kind, "epoll_pwait2") == 0) {
+        struct epoll_event event;
+        result = wait_2(ends[0], &event, &span);
+    } else if (strcmp(kind, "msgrcv") == 0) {
+        // A handler ends it: it has no time.
+        struct { long type; char text[8]; } message;
+        alarm_in(seconds);
+        errno = 0;
+        result = msgrcv(semaphore, &message, 8, 0, 0) == -1 && errno == EINTR && alarms == 1 ? 0 : 1000 + alarms;
+        msgctl(semaphore, IPC_RMID, NULL);
+    } else if (IS_AMONG(kind, on_socket)) {
         result = call_on_socket(kind, ends[0]);
     } else if (strcmp(kind, "clock_nanosleep") == 0) {
         struct timespec until;

@@ -205,12 +205,24 @@ fn skip(record: &mut Record, moved: u64) -> bool {
     false
 }
 
-/// The number in `mov $nr, %eax` or `xor %eax, %eax` right before a system call.
+/// The number in `xor %eax, %eax` right before a system call, or in `mov $nr, %eax` shortly before:
+/// glibc's calls in programs with threads fetch arguments in between.
 pub(super) fn number_before(rip: u64) -> Option<u32> {
-    let code = read::<7>(rip.wrapping_sub(7))?;
-    match code {
-        [0xb8, number @ .., 0x0f, 0x05] => Some(u32::from_le_bytes(number)),
-        [.., 0x31, 0xc0, 0x0f, 0x05] => Some(0),
-        _ => None,
+    const NEAR: usize = 11;
+    const LAST: usize = 7;
+    let last = read::<LAST>(rip.wrapping_sub(LAST as u64))?;
+    if let [.., 0x31, 0xc0, _, _] = last {
+        return Some(0);
     }
+    // There may be nothing before the code.
+    let near = read::<NEAR>(rip.wrapping_sub((NEAR + LAST) as u64)).unwrap_or([0; NEAR]);
+    let mut code = [0; NEAR + LAST];
+    for (to, from) in code.iter_mut().zip(near.iter().chain(&last)) {
+        *to = *from;
+    }
+    // REX.B makes another register of it.
+    code.windows(6).rev().find_map(|w| match *w {
+        [rex, 0xb8, a, b, 0, 0] if rex & 0xf1 != 0x41 => Some(u32::from(a) | u32::from(b) << 8),
+        _ => None,
+    })
 }
