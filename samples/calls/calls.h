@@ -2,15 +2,23 @@
 // waits. Each call ends after SPAN, or when its twin wakes it after SPAN; whatever else it does is counted.
 //
 // The twin sleeps until the same moment by the clock, an absolute time that nothing can shorten or lengthen:
-// so a loaded machine is late for both. What a restore takes (the last beat of the old process to the first
-// of the new one) is no part of a relative time.
+// so a loaded machine is late for both. What a restore takes is no part of a relative time: for calls with one the
+// harness reads in the image what was left at the checkpoint. So that it knows what should have been, the thread's
+// name tells when the call is to end; and the sample notes when calls over which a restore came did.
 #ifndef CALLS_H
 #define CALLS_H
 #include "../lib/sample.h"
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/prctl.h>
 
 static const long SPAN = 300000000; // ns
+
+// A call over which restores came, in ns of CLOCK_MONOTONIC: when it was to end without them, when the thread was
+// made anew the last time, when the call ended.
+struct over {
+    int64_t deadline, made, end;
+};
 
 struct wait {
     const char *name;
@@ -29,13 +37,12 @@ struct wait {
     volatile long rounds;
     long abnormal, early;
     int first_abnormal;
-    int64_t late[4096], late_restored[256];
-    int lates, lates_restored;
+    int64_t late[4096];
+    struct over over[256];
+    int lates, overs;
 };
 
 static volatile int calls_stop;
-static volatile int64_t calls_gap;
-static volatile int calls_pid;
 // How often a twin had to wake again, since it was too early.
 static volatile long calls_again;
 // What is to be removed in the end.
@@ -51,21 +58,29 @@ static inline struct timespec calls_time(int64_t ns) {
     return (struct timespec){ns / 1000000000, ns % 1000000000};
 }
 
-static void *calls_beat(void *none) {
-    int64_t last = calls_now();
-    while (!calls_stop) {
-        int64_t now = calls_now();
-        int pid = (int)syscall(SYS_getpid);
-        if (pid != calls_pid) {
-            calls_gap += now - last;
-            __sync_synchronize();
-            calls_pid = pid;
-        }
-        last = now;
-        struct timespec pause = {0, 300000};
-        syscall(SYS_nanosleep, &pause, NULL);
-    }
-    return none;
+// When this thread was made: the 22nd field of `stat`, whole ticks of CLOCK_BOOTTIME.
+static inline int64_t calls_made(void) {
+    char path[64], text[1024] = {0};
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", syscall(SYS_gettid));
+    int fd = open(path, O_RDONLY);
+    expect(fd >= 0 && read(fd, text, sizeof text - 1) > 0, "%s", path);
+    close(fd);
+    char *field = strrchr(text, ')');
+    for (int i = 2; field != NULL && i < 22; i++)
+        field = strchr(field + 1, ' ');
+    expect(field != NULL, "%s: %s", path, text);
+    struct timespec boot;
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    int64_t asleep = boot.tv_sec * 1000000000LL + boot.tv_nsec - calls_now();
+    return strtoll(field, NULL, 10) * (1000000000 / sysconf(_SC_CLK_TCK)) - asleep;
+}
+
+// Names the calling thread after the moment at which its call is to end; zero for none.
+static inline void calls_name(int64_t deadline) {
+    char name[16] = "";
+    if (deadline != 0)
+        snprintf(name, sizeof name, "=%llx", (long long)deadline);
+    prctl(PR_SET_NAME, name);
 }
 
 static void *calls_twin(void *argument) {
@@ -87,28 +102,29 @@ static void *calls_twin(void *argument) {
 static void *calls_run(void *argument) {
     struct wait *w = argument;
     while (!calls_stop) {
-        int64_t gap = calls_gap, start = calls_now();
-        w->deadline = start + SPAN;
+        int timed = !w->wake && !w->absolute;
+        long pid = syscall(SYS_getpid);
+        w->deadline = calls_now() + SPAN;
         w->ended = 0;
         sem_post(&w->begin);
+        calls_name(timed ? w->deadline : 0);
         int result = w->wait(w, calls_time(SPAN));
         int64_t end = calls_now();
+        calls_name(0);
         w->ended = 1;
         while (sem_wait(&w->end) != 0)
             ;
-        while ((int)syscall(SYS_getpid) != calls_pid && !calls_stop)
-            short_sleep();
-        gap = calls_gap - gap;
         if (result != 0 && w->abnormal++ == 0)
             w->first_abnormal = result;
         w->early += end < (w->wake ? w->woken : w->deadline);
-        if (gap == 0 || w->wake || w->absolute) {
+        if (!timed || pid == syscall(SYS_getpid)) {
             if (w->lates < 4096)
                 w->late[w->lates++] = end - w->woken;
-        } else {
-            // The first beat may be as late as the machine is busy: that is told, not judged.
-            if (w->lates_restored < 256)
-                w->late_restored[w->lates_restored++] = end - (w->deadline + gap);
+        } else if (w->overs < 256) {
+            // Unless the restore came right after the call.
+            int64_t made = calls_made();
+            if (made < end)
+                w->over[w->overs++] = (struct over){w->deadline, made, end};
         }
         w->rounds++;
     }
@@ -134,9 +150,6 @@ static inline long calls_median(int64_t *values, int count, long *most) {
 
 // Waits until the harness has done what it wants.
 static void calls_wait(struct wait *all, int count) {
-    pthread_t beat;
-    calls_pid = (int)syscall(SYS_getpid);
-    expect(pthread_create(&beat, NULL, calls_beat, NULL) == 0, "pthread_create");
     for (int i = 0; i < count; i++) {
         struct wait *w = &all[i];
         sem_init(&w->begin, 0, 0);
@@ -160,7 +173,6 @@ static void calls_wait(struct wait *all, int count) {
         pthread_join(all[i].thread, NULL);
         pthread_join(all[i].twin, NULL);
     }
-    pthread_join(beat, NULL);
     if (calls_clean)
         calls_clean();
 }
@@ -171,13 +183,12 @@ static void calls_judge(struct wait *all, int count) {
     expect(figures != NULL, "figures");
     for (int i = 0; i < count; i++) {
         struct wait *w = &all[i];
-        long most, most_restored;
-        long late = calls_median(w->late, w->lates, &most);
-        long restored = calls_median(w->late_restored, w->lates_restored, &most_restored);
-        fprintf(figures, "call %s: rounds %ld abnormal %ld (%d) early %ld late %ld us, most %ld us; over %d restores %ld us, "
-                "most %ld us\n",
-                w->name, w->rounds, w->abnormal, w->first_abnormal, w->early, late, most, w->lates_restored, restored,
-                most_restored);
+        long most, late = calls_median(w->late, w->lates, &most);
+        fprintf(figures, "call %s: rounds %ld abnormal %ld (%d) early %ld late %ld us, most %ld us\n", w->name, w->rounds,
+                w->abnormal, w->first_abnormal, w->early, late, most);
+        for (int j = 0; j < w->overs; j++)
+            fprintf(figures, "over %s: %lld %lld %lld\n", w->name, (long long)w->over[j].deadline,
+                    (long long)w->over[j].made, (long long)w->over[j].end);
     }
     fclose(figures);
     for (int i = 0; i < count; i++) {

@@ -9,9 +9,11 @@ enum { FUTEX_WAKE_PRIVATE = 129, FUTEX_WAIT_PRIVATE = 128, FUTEX_WAIT_BITSET_PRI
 static int ended(long result) { return result == -1 && errno == ETIMEDOUT ? 0 : result == -1 ? errno : 1000; }
 
 static struct timespec until(struct wait *self, clockid_t clock) {
+    // In this order: a wait between the two makes it late, not early.
+    int64_t left = self->deadline - calls_now();
     struct timespec now;
     clock_gettime(clock, &now);
-    return calls_time(now.tv_sec * 1000000000LL + now.tv_nsec + self->deadline - calls_now());
+    return calls_time(now.tv_sec * 1000000000LL + now.tv_nsec + left);
 }
 
 // musl makes a relative time of the absolute one that it is given.

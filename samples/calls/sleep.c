@@ -31,9 +31,9 @@ static int relative(struct wait *self, struct timespec span) {
 static int absolute(struct wait *self, struct timespec span) {
     struct timespec until;
     (void)span;
+    int64_t left = self->deadline - calls_now();
     clock_gettime((clockid_t)(long)self->data, &until);
-    int64_t ns = until.tv_sec * 1000000000LL + until.tv_nsec + self->deadline - calls_now();
-    until = calls_time(ns);
+    until = calls_time(until.tv_sec * 1000000000LL + until.tv_nsec + left);
     return clock_nanosleep((clockid_t)(long)self->data, TIMER_ABSTIME, &until, NULL);
 }
 

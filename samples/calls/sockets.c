@@ -50,6 +50,7 @@ static void wake_four(struct wait *self) {
     // Some come at once, some later.
     for (int i = 0; i < 4; i++) {
         char c = '0' + (char)i;
+        self->woken = calls_now();
         expect(send(self->fd[1], &c, 1, 0) == 1, "send");
         for (int j = 0; j < 15; j++)
             short_sleep();

@@ -1,10 +1,12 @@
 //! Images taken apart and put together again with right checksums, so that exactly one thing can be wrong.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use ckpt_format::codec::{Field, Writer};
 use ckpt_format::crc::{self, crc32c};
 use ckpt_format::header::{self, Header};
-use ckpt_format::record::{Content, List, Run};
+use ckpt_format::record::{Content, List, Run, Thread};
 use ckpt_format::sections::Sections;
 use ckpt_format::toc::{self, Entry, Table, kind};
 
@@ -183,6 +185,53 @@ impl Laid {
         header.table_crc = crc32c(&table);
         file[..header::LEN].copy_from_slice(&header.encode());
         file
+    }
+}
+
+/// An image's threads and private memory, read without a look at anything else: for images taken one after the other.
+#[derive(Debug)]
+pub struct Memory {
+    /// The threads.
+    pub threads: Vec<Thread>,
+    file: Vec<u8>,
+    runs: Vec<Run>,
+    pages: usize,
+}
+
+impl Memory {
+    /// Reads an image.
+    pub fn of(image: &Path) -> Result<Self> {
+        let file = std::fs::read(image)?;
+        let header = Header::decode(&file).map_err(said)?;
+        let at = usize::try_from(header.table_at)?;
+        let table = Table::decode(&header, file.get(at..).context("no table")?).map_err(said)?;
+        let section = |kind| -> Result<&[u8]> {
+            let entry = table.get(kind).map_err(said)?;
+            let (at, len) = (usize::try_from(entry.at)?, usize::try_from(entry.len)?);
+            file.get(at..at + len).context("no section")
+        };
+        let pages = table.get(kind::PAGES).map_err(said)?.at;
+        Ok(Self {
+            threads: records(section(kind::THREADS)?),
+            runs: records(section(kind::RUNS)?),
+            pages: usize::try_from(pages)?,
+            file,
+        })
+    }
+
+    /// What is at an address, if it is in the image and no gap comes between.
+    pub fn at<const N: usize>(&self, address: u64) -> Option<[u8; N]> {
+        let mut place = self.pages;
+        for run in &self.runs {
+            let end = run.addr + run.len();
+            if (run.addr..end).contains(&address) {
+                let from = place + usize::try_from(address - run.addr).ok()?;
+                let inside = address + N as u64 <= end;
+                return inside.then(|| self.file.get(from..from + N)?.try_into().ok())?;
+            }
+            place += usize::try_from(run.len()).ok()?;
+        }
+        None
     }
 }
 
