@@ -259,6 +259,14 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         ],
     ),
     (
+        "refuse/threads",
+        "sequences",
+        &[
+            "thread ",
+            " with restartable sequences whose area was not found: not carried",
+        ],
+    ),
+    (
         "refuse/ipc",
         "shm",
         &[

@@ -70,6 +70,7 @@ fn write(
     let adjustments = ipc::undo::collect()?;
     let segments = ipc::shm::collect(&space)?;
     let thread = thread::collect(frame);
+    rseq::refuse([&thread].into_iter().chain(others.records()))?;
     let _pause = rseq::Pause::begin(thread::rseq_of(&thread));
     let machine = machine::collect(&arena)?;
     let vdso = vdso::collect(&arena, &space)?;

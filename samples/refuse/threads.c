@@ -1,10 +1,12 @@
 // Threads that a checkpoint cannot stop or carry: one with a filter of system calls of its own, one with descriptors
 // of its own, one that blocks all signals, one that takes all off the queue, one whose child runs in its memory
-// (vfork). The checkpoint is refused by name, and the thread goes on.
+// (vfork), one whose restartable sequences are registered at a place of its own. The checkpoint is refused by name, and
+// the thread goes on.
 //#Flags: -pthread
-//#Variants: filter files blocked awaiting vfork
+//#Variants: filter files blocked awaiting vfork sequences
 #include "../lib/sample.h"
 #include <pthread.h>
+#include <stddef.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -28,11 +30,29 @@ static void filter_calls(void) {
     expect(prctl(PR_SET_SECCOMP, 2, &program) == 0, "seccomp");
 }
 
+// struct rseq of linux/rseq.h, and the library's, if it has one.
+enum { SIGNATURE = 0x53053053 };
+static struct {
+    uint32_t words[8];
+} __attribute__((aligned(32))) area;
+extern const ptrdiff_t __rseq_offset __attribute__((weak));
+extern const unsigned int __rseq_size __attribute__((weak));
+
+static void use_sequences(void) {
+    if (&__rseq_size != NULL && __rseq_size > 0) {
+        char *theirs = (char *)__builtin_thread_pointer() + __rseq_offset;
+        expect(syscall(SYS_rseq, theirs, 32, 1, SIGNATURE) == 0, "giving up the library's area");
+    }
+    expect(syscall(SYS_rseq, &area, 32, 0, SIGNATURE) == 0, "rseq");
+}
+
 static void *run(void *argument) {
     const char *kind = argument;
     char byte = 0;
     if (strcmp(kind, "filter") == 0)
         filter_calls();
+    if (strcmp(kind, "sequences") == 0)
+        use_sequences();
     if (strcmp(kind, "files") == 0)
         expect(unshare(CLONE_FILES) == 0, "unshare");
     if (strcmp(kind, "blocked") == 0)
@@ -58,6 +78,8 @@ static void *run(void *argument) {
     }
     if (strcmp(kind, "filter") == 0)
         expect(prctl(PR_GET_SECCOMP) == 2, "the filter");
+    if (strcmp(kind, "sequences") == 0)
+        expect(syscall(SYS_rseq, &area, 32, 1, SIGNATURE) == 0, "the area is not registered any more");
     return argument;
 }
 

@@ -28,6 +28,7 @@ static void *run(void *argument) {
     sigaltstack(&stack, NULL);
     setpriority(PRIO_PROCESS, 0, 1 + (int)id);
     prctl(PR_SET_TIMERSLACK, 60000UL + (unsigned long)id);
+    prctl(PR_SET_PDEATHSIG, SIGRTMIN + 2 + (int)id);
     siginfo_t info = {0};
     info.si_code = SI_QUEUE;
     info.si_pid = getpid();
@@ -42,6 +43,10 @@ static void *run(void *argument) {
     SPOIL(3, prctl(PR_SET_TIMERSLACK, 1UL));
     SPOIL(4, sigemptyset(&mask); pthread_sigmask(SIG_BLOCK, &mask, NULL); sigaddset(&mask, SIGHUP);
           pthread_sigmask(SIG_BLOCK, &mask, NULL));
+    SPOIL(5, prctl(PR_SET_PDEATHSIG, SIGRTMIN + 1));
+    int death = 0;
+    prctl(PR_GET_PDEATHSIG, &death);
+    expect(death == SIGRTMIN + 2 + (int)id, "parent-death signal %d", death);
     prctl(PR_GET_NAME, now);
     expect(strcmp(now, name) == 0, "name %s", now);
     pthread_sigmask(SIG_SETMASK, NULL, &seen);

@@ -8,7 +8,9 @@
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use crate::error::{Context, Result};
+use ckpt_format::record::Thread;
+
+use crate::error::{Context, Result, fail};
 use crate::sys::{Errno, thread};
 
 /// The signature of glibc and of librseq on x86 (`ud1 0x53053053, %edi`).
@@ -38,7 +40,8 @@ pub struct Rseq {
     pub signature: u32,
 }
 
-/// The calling thread's registration; all zero if there is none, or none that can be found.
+/// The calling thread's registration; all zero if there is none, and nothing but a length if there
+/// is one that cannot be found.
 #[must_use]
 pub fn find(fs_base: u64) -> Rseq {
     let none = Rseq {
@@ -55,8 +58,9 @@ pub fn find(fs_base: u64) -> Rseq {
             let _ = unsafe { thread::rseq(place, 32, UNREGISTER, SIGNATURE) };
             return none;
         }
-        Err(Errno::NOSYS) => return none,
-        Err(_) => {}
+        // Another one is registered.
+        Err(Errno::INVAL) => {}
+        Err(_) => return none,
     }
     let at = |distance: u64, len| {
         let area = fs_base.wrapping_add(distance);
@@ -85,7 +89,18 @@ pub fn find(fs_base: u64) -> Rseq {
             }
         }
     }
-    none
+    Rseq { len: 1, ..none }
+}
+
+/// Refuses threads that have a registration which was not found.
+pub fn refuse<'a>(threads: impl Iterator<Item = &'a Thread>) -> Result<()> {
+    for thread in threads {
+        if thread.rseq == 0 && thread.rseq_len != 0 {
+            let tid = thread.tid;
+            fail!("thread {tid} with restartable sequences whose area was not found: not carried");
+        }
+    }
+    Ok(())
 }
 
 /// Takes back the registration of a thread whose memory is about to go.
