@@ -1,14 +1,17 @@
 //! Go programs, whose runtime takes every signal: the one that asks for checkpoints is left to ours, unless the
-//! program asks for it itself. (That they are carried shows `real.rs`.)
+//! program asks for it itself. And their threads, which come and go while checkpoints are taken, all stop for the
+//! runtime's own signal in the meantime. (That they are carried shows `real.rs`.)
+//!
+//! `CKPT_TEST_FULL=1` takes a thousand checkpoints and a hundred restores of these.
 
 #[path = "golang/build.rs"]
 mod build;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
-    Launch, PASS, Process, Scratch, checkpoint, checkpoint_by_signal, patch, wait_until,
+    Launch, PASS, Process, Scratch, checkpoint, checkpoint_by_signal, patch, times, wait_until,
 };
 use rustix::process::Signal;
 
@@ -87,6 +90,57 @@ fn keeps_what_it_asks_for(cgo: &str) -> Result<()> {
         process.complaint()
     );
     Ok(())
+}
+
+/// Builds, patches and runs `churn.go` under many checkpoints, then many restores.
+fn threads_come_and_go(cgo: &str) -> Result<()> {
+    let scratch = Scratch::in_memory("golang")?;
+    let files = ["churn.go", "withc.go"];
+    let built = build::go(&scratch, &files[..1 + usize::from(cgo == "1")], &[], cgo)?;
+    let program = scratch.join("app");
+    patch(&built, &program)?;
+    let launch = Launch::new(&program, &[], scratch.path());
+    let mut process = launch.start()?;
+    wait_until("\"ready\"", || {
+        process.check_alive()?;
+        Ok(scratch.text("out").contains("ready\n"))
+    })?;
+    let take = |process: &Process, number: u32| -> Result<PathBuf> {
+        let image = scratch.join(&format!("{number}.img"));
+        checkpoint(&program, process.pid(), &image, false)
+            .with_context(|| format!("checkpoint {number}; output: {}", scratch.text("out")))?;
+        Ok(image)
+    };
+    for number in 0..times(30, 1000) {
+        std::fs::remove_file(take(&process, number)?)?;
+    }
+    for number in 0..times(8, 100) {
+        let image = take(&process, number)?;
+        process.kill()?;
+        process = launch.restore(&image).start()?;
+        wait_for_handler(&mut process)?;
+        std::fs::remove_file(&image)?;
+    }
+    scratch.write("go", "")?;
+    let status = process.wait()?;
+    let output = scratch.text("out");
+    let complaint = process.complaint();
+    ensure!(
+        status.code() == Some(PASS),
+        "{status}: {output}; {complaint}"
+    );
+    println!("{output}");
+    Ok(())
+}
+
+#[test]
+fn go_threads_come_and_go() -> Result<()> {
+    threads_come_and_go("0")
+}
+
+#[test]
+fn go_threads_come_and_go_with_c() -> Result<()> {
+    threads_come_and_go("1")
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! Threads that are never at rest, and checkpoints and restores falling anywhere into it: sixty-four at work with
-//! every kind of lock; a thousand new ones a second; all of them stopped by the C library itself.
+//! every kind of lock; a thousand new ones a second; all of them stopped by the C library itself. And ten thousand.
 //!
 //! `CKPT_TEST_FULL=1` does it a thousand and a hundred times.
 
@@ -103,6 +103,28 @@ fn threads_come_and_go_in_a_static_program() -> Result<()> {
 fn threads_come_and_go_with_musl() -> Result<()> {
     checkpoints("load/churn", Link::Musl)?;
     restores("load/churn", Link::Musl)
+}
+
+/// A checkpoint from which the program goes on, and one from which it is restored.
+fn ten_thousand(link: Link) -> Result<()> {
+    let run = Series::new("load/many", "", link)?;
+    let mut process = run.start()?;
+    fs::remove_file(run.checkpoint(&process, 0)?)?;
+    let image = run.checkpoint(&process, 1)?;
+    process.kill()?;
+    process = run.launch.restore(&image).start()?;
+    wait_for_runtime(&mut process)?;
+    run.finish(&mut process)
+}
+
+#[test]
+fn ten_thousand_threads() -> Result<()> {
+    ten_thousand(Link::Pie)
+}
+
+#[test]
+fn ten_thousand_threads_of_musl() -> Result<()> {
+    ten_thousand(Link::Musl)
 }
 
 #[test]
