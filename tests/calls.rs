@@ -28,8 +28,9 @@ const ROUNDED: i64 = 1_000;
 /// What is left of the time of calls, as images have it.
 #[derive(Default)]
 struct Rests {
-    /// Of the calls by the moment at which they were to end, as the last image that has them says.
-    left: BTreeMap<i64, i64>,
+    /// Of the calls by the moment at which they were to end, as the last image that has their thread says; none if it
+    /// had its result by then.
+    left: BTreeMap<i64, Option<i64>>,
     /// By how much calls, by number, would end late, of which no image before has told.
     late: BTreeMap<u16, Vec<i64>>,
 }
@@ -49,6 +50,7 @@ impl Rests {
             let Some(end) = hex.and_then(|hex| i64::from_str_radix(hex, 16).ok()) else {
                 continue;
             };
+            let first = self.left.insert(end, None).is_none();
             let Some(record) = memory.at::<128>(thread.frame + CONTEXT) else {
                 continue;
             };
@@ -63,7 +65,7 @@ impl Rests {
             if ![PLAIN, REPEAT].contains(&mark) || time == 0 || clock != MONOTONIC {
                 continue;
             }
-            let first = self.left.insert(end, rest).is_none();
+            self.left.insert(end, Some(rest));
             if first || !restored {
                 self.late
                     .entry(number)
@@ -112,7 +114,7 @@ fn report(sample: &str, link: Link, run: &Series, rests: &mut Rests) -> Result<(
             anyhow::bail!("{line}");
         };
         // One that is not in the image was not interrupted.
-        if let Some(left) = rests.left.get(&deadline) {
+        if let Some(Some(left)) = rests.left.get(&deadline) {
             ensure!(end - made >= left - ROUNDED, "{line}: {left} ns were left");
             took.entry(name).or_default().push(end - made - left);
         }
