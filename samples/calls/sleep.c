@@ -55,7 +55,7 @@ int main(int argc, char **argv) {
     };
     calls_wait(all, sizeof all / sizeof *all);
     SPOIL(1, all[0].abnormal++);
-    SPOIL(2, all[1].early++);
+    SPOIL(2, all[1].early = all[1].rounds);
     SPOIL(3, all[2].lates = 1, all[2].late[0] = 2 * SPAN);
     calls_judge(all, sizeof all / sizeof *all);
 }
