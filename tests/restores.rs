@@ -214,8 +214,9 @@ fn a_port_that_somebody_took_is_named() -> Result<()> {
     launch.streams.error = "refused.err".to_owned();
     let status = launch.start()?.wait()?;
     let message = subject.scratch.text("refused.err");
-    let what =
-        format!("cannot bind to {at}: it is taken by another process, which has to end first\n");
+    let what = format!(
+        "cannot bind to {at}: it is taken by another process, which has to end first, or --remap {at}=HOST:PORT\n"
+    );
     let right = message.starts_with("ckpt: error: descriptor ") && message.ends_with(&what);
     ensure!(status.code() == Some(125) && right, "{status} {message:?}");
     drop(taken);

@@ -47,7 +47,7 @@ fn not_an_image() -> Result<()> {
 
 #[test]
 fn not_a_request() -> Result<()> {
-    const USAGE: &str = "usage: --restore IMG [--pid same|new] [--allow KIND]... [--keep-files] [--log off|error|info|debug] [--force]";
+    const USAGE: &str = "usage: --restore IMG [--pid same|new] [--remap OLD=NEW]... [--allow KIND]... [--keep-files] [--log off|error|info|debug] [--force]";
     let victim = Victim::new("restore-usage")?;
     let image = victim.scratch.join("good.img");
     let cases = [

@@ -36,12 +36,19 @@ impl<'a> Sections<'a> {
         if crc32c(bytes) != entry.crc {
             return Err(DecodeError::Checksum(toc::name(entry.kind)));
         }
-        let slot = usize::try_from(entry.kind)
+        if self.replace(entry.kind, bytes) {
+            Ok(())
+        } else {
+            Err(DecodeError::UnknownSection(entry.kind))
+        }
+    }
+
+    /// Puts other bytes in the place of a section that was checked; false if there is no such kind.
+    pub fn replace(&mut self, kind: u32, bytes: &'a [u8]) -> bool {
+        let slot = usize::try_from(kind)
             .ok()
-            .and_then(|n| self.bytes.get_mut(n))
-            .ok_or(DecodeError::UnknownSection(entry.kind))?;
-        *slot = bytes;
-        Ok(())
+            .and_then(|n| self.bytes.get_mut(n));
+        slot.map(|slot| *slot = bytes).is_some()
     }
 
     #[inline(never)]
@@ -49,7 +56,9 @@ impl<'a> Sections<'a> {
         Reader::new(toc::name(kind), self.bytes(kind))
     }
 
-    fn bytes(&self, kind: u32) -> &'a [u8] {
+    /// The bytes of a section; none of one that there is not.
+    #[must_use]
+    pub fn bytes(&self, kind: u32) -> &'a [u8] {
         usize::try_from(kind)
             .ok()
             .and_then(|n| self.bytes.get(n))

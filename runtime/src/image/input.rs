@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use ckpt_format::DecodeError;
-use ckpt_format::codec::Field;
+use ckpt_format::codec::{Field, Writer};
 use ckpt_format::header::{self, Header};
 use ckpt_format::record::{self, Known};
 use ckpt_format::sections::Sections;
@@ -149,6 +149,23 @@ impl<'a> Image<'a> {
     /// The descriptors, in the order of their numbers.
     pub fn descriptors(&self) -> Known<'a, record::Descriptor> {
         self.list(kind::DESCRIPTORS)
+    }
+
+    /// Writes a section anew, into `arena`, at most `more` bytes longer; its records are to keep the
+    /// rules that they were checked by.
+    pub fn replace(
+        &mut self,
+        arena: &'a Arena,
+        kind: u32,
+        more: usize,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut w = Writer::new(arena.bytes(self.sections.bytes(kind).len() + more, 8)?);
+        write(&mut w)?;
+        match w.finish() {
+            Some(bytes) if self.sections.replace(kind, bytes) => Ok(()),
+            _ => fail!("{}: a section becomes longer than foreseen", self.path),
+        }
     }
 
     /// Reads page-aligned bulk data; short only if the file was cut meanwhile, which is an error.

@@ -26,6 +26,7 @@ mod namespace;
 mod options;
 mod reaper;
 mod refuge;
+mod remap;
 
 use core::cell::UnsafeCell;
 
@@ -61,6 +62,8 @@ struct Passage {
     path: PathText,
     image: i32,
     force: bool,
+    /// The command line, which is there until the old address space goes.
+    stack: InitialStack,
     vdso: usize,
     refuge: Refuge,
     /// The settings: the resident part's own go with the old address space.
@@ -100,6 +103,7 @@ fn begin(stack: &InitialStack) -> Result<()> {
         path: image.path,
         image: image.fd.number(),
         force: options.force,
+        stack: *stack,
         vdso: stack.auxiliary(AT_SYSINFO_EHDR).unwrap_or(0),
         refuge,
         config: UnsafeCell::new(config::with(|c| *c)),
@@ -125,7 +129,8 @@ unsafe extern "C" fn in_refuge(passage: *const Passage) -> ! {
 fn restore(passage: &Passage) -> Result<()> {
     let (base, len) = passage.refuge.scratch();
     let arena = Arena::over(base, len);
-    let image = Image::read(&arena, Fd::own(passage.image), passage.path)?;
+    let mut image = Image::read(&arena, Fd::own(passage.image), passage.path)?;
+    remap::all(&arena, &mut image, &passage.stack)?;
     let records = Records::read(&image);
     check(&arena, &image, &records, passage.force)?;
     let rights = Rights::prepare(&arena, image.single(kind::CREDENTIALS), passage.force)?;

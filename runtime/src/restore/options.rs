@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use super::remap;
 use crate::allow;
 use crate::entry::InitialStack;
 use crate::error::{self, Error, Result, fail};
@@ -29,7 +30,7 @@ pub(super) struct Options<'a> {
 #[cold]
 fn usage() -> Error {
     Error::new(format_args!(
-        "usage: --restore IMG [--pid same|new] [--allow KIND]... [--keep-files] [--log off|error|info|debug] [--force]"
+        "usage: --restore IMG [--pid same|new] [--remap OLD=NEW]... [--allow KIND]... [--keep-files] [--log off|error|info|debug] [--force]"
     ))
 }
 
@@ -58,6 +59,10 @@ impl<'a> Options<'a> {
                 }
                 b"--allow" => {
                     allow |= allow::argument(stack.argument(n))?;
+                    n += 1;
+                }
+                b"--remap" => {
+                    remap::check(stack.argument(n).ok_or_else(usage)?)?;
                     n += 1;
                 }
                 b"--log" => {

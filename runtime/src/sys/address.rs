@@ -4,6 +4,8 @@ use core::fmt;
 
 use ckpt_format::record::family;
 
+use crate::util::text::{after, before, decimal, hexadecimal, split};
+
 /// An Internet address with its port. Shown as by `core::net::SocketAddr`, whose code is several
 /// times as long.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +43,20 @@ impl Ip {
 impl Address {
     /// Longest encoding, `struct sockaddr_in6`.
     pub const MOST: usize = 28;
+
+    /// From `127.0.0.1` or `[::1]`, without a port.
+    #[must_use]
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        let ip = match after(text, b"[") {
+            Some(text) => Ip::V6(six(before(text, b"]")?)?),
+            None => Ip::V4(four(text)?),
+        };
+        Some(Self {
+            ip,
+            port: 0,
+            scope: 0,
+        })
+    }
 
     /// From `struct sockaddr_in` or `struct sockaddr_in6`.
     #[must_use]
@@ -122,6 +138,12 @@ impl Address {
         (self.ip.mapped(), self.port) == (other.ip.mapped(), other.port)
     }
 
+    /// The same but for the port.
+    #[must_use]
+    pub fn is_host_of(&self, other: &Self) -> bool {
+        self.ip.mapped() == other.ip.mapped()
+    }
+
     /// May a socket that is bound to this one have sent from `other`?
     #[must_use]
     pub fn includes(&self, other: &Self) -> bool {
@@ -158,6 +180,64 @@ impl fmt::Display for Address {
         }
         write!(f, ":{}", u32::from(self.port))
     }
+}
+
+/// Reads version 4.
+fn four(text: &[u8]) -> Option<[u8; 4]> {
+    let mut ip = [0; 4];
+    let mut parts = split(text, b'.');
+    for byte in &mut ip {
+        *byte = match decimal(parts.next()?)? {
+            (value @ ..=0xff, []) => value as u8,
+            _ => return None,
+        };
+    }
+    parts.next().is_none().then_some(ip)
+}
+
+/// Reads version 6: groups, of which a run of zeros may be missing, and perhaps version 4 at the end.
+fn six(mut rest: &[u8]) -> Option<[u8; 16]> {
+    let mut ip = [0; 16];
+    let mut at = 0;
+    let mut gap = None;
+    loop {
+        if let Some(tail) = after(rest, b"::") {
+            if gap.replace(at).is_some() {
+                return None;
+            }
+            if tail.is_empty() {
+                break;
+            }
+            rest = tail;
+        } else if at > 0 {
+            rest = after(rest, b":")?;
+        }
+        if let Some(short) = four(rest) {
+            ip.get_mut(at..at + 4)?.copy_from_slice(&short);
+            at += 4;
+            break;
+        }
+        let (value, tail) = hexadecimal(rest)?;
+        let group = u16::try_from(value).ok()?.to_be_bytes();
+        ip.get_mut(at..at + 2)?.copy_from_slice(&group);
+        at += 2;
+        rest = tail;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    let missing = 16 - at;
+    let Some(gap) = gap else {
+        return (missing == 0).then_some(ip);
+    };
+    if missing == 0 {
+        return None;
+    }
+    for n in (gap..at).rev() {
+        let byte = core::mem::take(ip.get_mut(n)?);
+        *ip.get_mut(n + missing)? = byte;
+    }
+    Some(ip)
 }
 
 fn dotted(f: &mut fmt::Formatter<'_>, ip: [u8; 4]) -> fmt::Result {

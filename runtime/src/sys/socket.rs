@@ -139,6 +139,14 @@ impl Name {
         name
     }
 
+    /// An Internet address as a family has it.
+    #[must_use]
+    pub fn at(address: &Address, family: u32) -> Self {
+        let mut bytes = [0; Address::MOST];
+        let len = address.encode(family, &mut bytes);
+        Self::new(bytes.get(..len).unwrap_or(&[]))
+    }
+
     /// The bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {

@@ -119,7 +119,9 @@ pub(super) fn bind(fd: i32, sock: &Sock, number: u32) -> Result<()> {
     }
     match socket::bind(fd, sock.local.as_bytes()) {
         Err(IN_USE) => {
-            fail!("{what}: it is taken by another process, which has to end first")
+            fail!(
+                "{what}: it is taken by another process, which has to end first, or --remap{at}=HOST:PORT"
+            )
         }
         done => done.or_fail(what),
     }
@@ -141,7 +143,7 @@ pub(super) fn reach(sock: &Sock, from: &[u8], family: u32) -> Name {
     let (Ok(to), Ok(from)) = (sock.local.internet(), Name::new(from).internet()) else {
         return Name::NONE;
     };
-    name(&to.or_host_of(&from), family)
+    Name::at(&to.or_host_of(&from), family)
 }
 
 /// Sends a datagram to a socket and waits until it is in its queue. Meanwhile it takes only what
@@ -189,12 +191,5 @@ pub(super) fn is_here(address: &Address) -> bool {
 
 /// Binds a socket of a family.
 pub(super) fn bind_to(fd: i32, at: &Address, family: u32) -> SysResult<()> {
-    socket::bind(fd, name(at, family).as_bytes())
-}
-
-/// An address as a family has it.
-pub(super) fn name(at: &Address, family: u32) -> Name {
-    let mut bytes = [0; Address::MOST];
-    let len = at.encode(family, &mut bytes);
-    Name::new(bytes.get(..len).unwrap_or(&[]))
+    socket::bind(fd, Name::at(at, family).as_bytes())
 }

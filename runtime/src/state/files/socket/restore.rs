@@ -183,7 +183,7 @@ impl<'a> Made<'a> {
         let listener = tcp::listen(open_early(image, server)?, server, descriptor)?;
         let what = format_args!("descriptor {descriptor}: cannot make its connection again");
         let to = server.local.internet();
-        let to = to.map(|to| inet::name(&to, client.family)).or_fail(what)?;
+        let to = to.map(|to| Name::at(&to, client.family)).or_fail(what)?;
         let end = connect(image, client, &to)?;
         let taken = tcp::accept(listener.number(), end.number()).or_fail(what)?;
         Ok(if accepts { [taken, end] } else { [end, taken] })
@@ -503,7 +503,7 @@ fn remains(sock: &Sock, image: &Image<'_>) -> Result<[Fd; 2]> {
     };
     let at = socket::local(listener.number()).or_fail(what)?;
     // One that is bound to no address is reached at this host's own.
-    let to = inet::name(&at.or_host_of(&Address::loopback(sock.family)), sock.family);
+    let to = Name::at(&at.or_host_of(&Address::loopback(sock.family)), sock.family);
     let end = tcp::connect(make, &from, &to, descriptor)?;
     let taken = tcp::accept(listener.number(), end.number()).or_fail(what)?;
     Ok(if accepts { [taken, end] } else { [end, taken] })
