@@ -113,11 +113,6 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
-        "tcp_cork",
-        &["tcp socket that holds bytes back (tcp_cork): not carried"],
-    ),
-    (
-        "refuse/descriptors",
         "multicast",
         &["descriptor 7: udp socket in a multicast group: not carried"],
     ),

@@ -16,7 +16,7 @@ mod terminals;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use catalogue::{Server, catalogue};
 use ckpt_tests::{Launch, Process, checkpoint, command_of, patch, wait_until};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -32,7 +32,7 @@ fn main() {
                 let name = format!("{}::{}", server.name, kind.name());
                 let survives = move || Run::new(&server, kind, args)?.survives();
                 trials.push(trial(name.clone(), survives));
-                if server.hears_halves && kind == Kind::Unix {
+                if server.hears_halves {
                     let survives = move || Run::new(&server, kind, args)?.loses_a_client();
                     trials.push(trial(name + "_with_a_client", survives));
                 }
@@ -83,7 +83,7 @@ impl Run {
         let mut launch = Launch::new(&program, &[], place.scratch.path());
         launch.args = args.iter().map(|arg| place.fill(arg)).collect();
         // For those that are connected at a checkpoint.
-        launch.env = vec![("CKPT_ALLOW".to_owned(), "unix".to_owned())];
+        launch.env = vec![("CKPT_ALLOW".to_owned(), "unix,tcp".to_owned())];
         let process = launch.start()?;
         let mut run = Self {
             server: *server,
@@ -163,10 +163,16 @@ impl Run {
         client.talk(rest, &hear).context("after a checkpoint")?;
         client.end()?;
         self.process.kill()?;
+        // Others try to connect all the while: refused they may be, but who is let in stays so.
+        let strangers = [(); 3].map(|()| self.place.stranger());
         self.restore(&image)?;
         self.count = count;
         for _ in 0..3 {
             self.step().context("after a restore")?;
+        }
+        for stranger in strangers.into_iter().flatten() {
+            let stranger = stranger.join().map_err(|_| anyhow!("panic"))??;
+            stranger.is_kept().context("another client")?;
         }
         self.ends()
     }

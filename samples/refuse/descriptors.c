@@ -1,10 +1,9 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_cork tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
+//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
@@ -176,16 +175,6 @@ static int make(const char *kind) {
         expect(connect(two[0], (struct sockaddr *)&here, length) == 0, "connect");
         give_away(two);
         return two[0];
-    }
-    if (strcmp(kind, "tcp_cork") == 0) {
-        struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t length = sizeof here;
-        int server = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0), on = 1;
-        expect(bind(server, (struct sockaddr *)&here, length) == 0 && listen(server, 3) == 0, "listen");
-        getsockname(server, (struct sockaddr *)&here, &length);
-        expect(connect(client, (struct sockaddr *)&here, length) == 0 && accept(server, NULL, NULL) >= 0, "connect");
-        expect(setsockopt(client, IPPROTO_TCP, TCP_CORK, &on, sizeof on) == 0 && send(client, "x", 1, 0) == 1, "cork");
-        return client;
     }
     if (strcmp(kind, "tcp_waiting") == 0 || strcmp(kind, "udp") == 0) {
         // A process that is no child waits to be accepted, or has sent something.

@@ -1,6 +1,6 @@
 // TCP connections of the program to itself that are not whole any more: shut down in one direction or both, the
-// other end closed, reset; with an urgent byte; waiting to be accepted.
-//#Variants: half reading closed closed_late both reset reset_read urgent urgent_inline urgent_taken waiting waiting_many
+// other end closed, reset; with bytes that are held back; with an urgent byte; waiting to be accepted.
+//#Variants: half reading closed closed_late both reset reset_read cork more nagle urgent urgent_inline urgent_taken waiting waiting_many
 #include "inet.h"
 
 static int server, client, accepted;
@@ -23,6 +23,7 @@ static void reset_by_client(void) {
 int main(int argc, char **argv) {
     sample_start(argc, argv);
     const char *variant = argc > 2 ? argv[2] : "half";
+    int is_held = !strcmp(variant, "cork") || !strcmp(variant, "more") || !strcmp(variant, "nagle");
     char text[16] = "";
     server = bound(SOCK_STREAM, name_of("own", 0));
     expect(listen(server, 5) == 0, "listen");
@@ -49,6 +50,12 @@ int main(int argc, char **argv) {
     } else if (!strcmp(variant, "reset_read")) {
         reset_by_client();
         expect(recv(accepted, text, 1, 0) == -1 && errno == ECONNRESET, "error");
+    } else if (is_held) {
+        // One half has come, and what is behind it waits for more, or for an answer (Nagle's algorithm).
+        expect(says(client, "come") && happens(accepted, POLLIN), "send");
+        if (!strcmp(variant, "cork"))
+            set_option(client, IPPROTO_TCP, TCP_CORK, 1);
+        expect(send(client, "held", 4, MSG_DONTWAIT | (strcmp(variant, "more") ? 0 : MSG_MORE)) == 4, "send");
     } else if (!strncmp(variant, "urgent", 6)) {
         if (!strcmp(variant, "urgent_inline"))
             set_option(accepted, SOL_SOCKET, SO_OOBINLINE, 1);
@@ -75,10 +82,10 @@ int main(int argc, char **argv) {
 
     if (!is_client_closed) {
         expect(has_name(client, 0, &names[0]) && has_name(client, 1, &names[1]), "names of the client");
-        expect(events_of(client) == events[0], "events of the client: %x, not %x", events_of(client), events[0]);
+        expect(is_held || events_of(client) == events[0], "events of the client: %x, not %x", events_of(client), events[0]);
     }
     expect(has_name(accepted, 0, &names[2]) && has_name(accepted, 1, &names[3]), "names of the server");
-    expect(events_of(accepted) == events[1], "events of the server: %x, not %x", events_of(accepted), events[1]);
+    expect(is_held || events_of(accepted) == events[1], "events of the server: %x, not %x", events_of(accepted), events[1]);
     if (!strcmp(variant, "half")) {
         expect(reads(accepted, "last") && recv(accepted, text, 1, 0) == 0, "the end");
         expect(reads(client, "answer") && send(client, "x", 1, MSG_NOSIGNAL) == -1 && errno == EPIPE, "no writing");
@@ -101,6 +108,11 @@ int main(int argc, char **argv) {
         expect(recv(accepted, text, 1, 0) == 0, "the end");
     } else if (!strcmp(variant, "reset_read")) {
         expect(option_of(accepted, SOL_SOCKET, SO_ERROR) == 0 && recv(accepted, text, 1, 0) == 0, "the end");
+    } else if (is_held) {
+        expect(option_of(client, IPPROTO_TCP, TCP_CORK) == !strcmp(variant, "cork"), "cork");
+        expect(option_of(client, IPPROTO_TCP, TCP_NODELAY) == 0, "no delay");
+        set_option(client, IPPROTO_TCP, TCP_CORK, 0);
+        expect(recv(accepted, text, 8, MSG_WAITALL) == 8 && !memcmp(text, "comeheld", 8) && is_empty(accepted), "content");
     } else if (!strcmp(variant, "urgent")) {
         expect(reads(accepted, "before") && ioctl(accepted, SIOCATMARK, text) == 0 && text[0] == 1, "the mark");
         expect(recv(accepted, text, 1, MSG_OOB) == 1 && text[0] == '!' && reads(accepted, "after"), "urgent");

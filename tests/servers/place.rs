@@ -5,6 +5,8 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddrV4, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::{JoinHandle, sleep, spawn};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{LIMIT, Process, Scratch, wait_until};
@@ -79,6 +81,21 @@ impl Place {
         client.context("no client")
     }
 
+    /// A client of TCP that tries to connect without a pause, and says nothing.
+    pub(crate) fn stranger(&self) -> Option<JoinHandle<Result<Client>>> {
+        let (to, until) = (self.tcp, Instant::now() + LIMIT);
+        let connect = move || loop {
+            match TcpStream::connect(to) {
+                Ok(stream) => return Ok(Client(OwnedFd::from(stream).into())),
+                Err(e) if e.kind() == ErrorKind::ConnectionRefused && Instant::now() < until => {}
+                Err(error) => return Err(error.into()),
+            }
+            // A moment for others.
+            sleep(Duration::from_micros(200));
+        };
+        (self.kind == Kind::Tcp).then(|| spawn(connect))
+    }
+
     fn try_connect(&self) -> std::io::Result<UnixStream> {
         let stream = match self.kind {
             Kind::Unix => UnixStream::connect(self.scratch.join("socket"))?,
@@ -112,6 +129,18 @@ impl Client {
             heard.extend_from_slice(buffer.get(..count).unwrap_or_default());
         }
         Ok(text(&heard))
+    }
+
+    /// Nobody has hung up.
+    pub(crate) fn is_kept(&self) -> Result<()> {
+        self.0.set_nonblocking(true)?;
+        let got = (&self.0).read(&mut [0]);
+        self.0.set_nonblocking(false)?;
+        ensure!(
+            matches!(&got, Err(e) if e.kind() == ErrorKind::WouldBlock),
+            "let in, and then {got:?}"
+        );
+        Ok(())
     }
 
     /// Hangs up, and waits until the server has done so as well.

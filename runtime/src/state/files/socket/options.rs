@@ -6,7 +6,7 @@ use ckpt_format::record::{SocketOption, family, socket_state};
 use super::super::kinds::refused;
 use super::{Encoded, Sock, netlink, tcp};
 use crate::error::{Context, Result};
-use crate::sys::socket::{self, SOL_SOCKET};
+use crate::sys::socket::{self, SOL_SOCKET, STREAM};
 use crate::sys::{Errno, SysResult};
 use crate::util::arena::Arena;
 
@@ -25,6 +25,9 @@ const EARLY: u8 = 1;
 const LATE: u8 = 4;
 /// Not of a connection, where the kernel changes it by itself.
 const IDLE: u8 = 2;
+/// Not of a stream, where it cannot be set and means nothing: it shows how many hops a packet of
+/// the other end had left (tcp_v4_syn_recv_sock, net/ipv4/tcp_ipv4.c).
+const PACKETS: u8 = 8;
 
 const SNDBUF: u16 = 7;
 const RCVBUF: u16 = 8;
@@ -40,9 +43,9 @@ const TABLE: [(u16, u16, u8, u8); 130] = [
     (TCP, 2, 4, EARLY | IDLE), (TCP, 13, 16, EARLY | LATE),
     (IP, 1, 4, 0), (IP, 2, 4, 0), (IP, 6, 4, 0), (IP, 7, 4, 0), (IP, 8, 4, 0), (IP, 10, 4, 0), (IP, 11, 4, 0),
     (IP, 12, 4, 0), (IP, 13, 4, 0), (IP, 18, 4, 0), (IP, 20, 4, 0), (IP, 21, 4, 0), (IP, 23, 4, 0),
-    (IP, 25, 4, 0), (IP, 26, 4, 0), (IP, 32, 4, 0), (IP, 33, 4, 0), (IP, 34, 4, 0), (IP, 49, 4, 0),
+    (IP, 25, 4, 0), (IP, 26, 4, 0), (IP, 32, 4, 0), (IP, 33, 4, PACKETS), (IP, 34, 4, 0), (IP, 49, 4, 0),
     (IP, 50, 4, 0),
-    (IPV6, 16, 4, 0), (IPV6, 17, 4, 0), (IPV6, 18, 4, 0), (IPV6, 19, 4, 0), (IPV6, 23, 4, 0),
+    (IPV6, 16, 4, 0), (IPV6, 17, 4, 0), (IPV6, 18, 4, PACKETS), (IPV6, 19, 4, 0), (IPV6, 23, 4, 0),
     (IPV6, 25, 4, 0), (IPV6, 29, 4, 0), (IPV6, 31, 4, 0), (IPV6, 33, 4, 0), (IPV6, 49, 4, 0),
     (IPV6, 51, 4, 0), (IPV6, 53, 4, 0), (IPV6, 56, 4, 0), (IPV6, 58, 4, 0), (IPV6, 60, 4, 0),
     (IPV6, 62, 4, 0), (IPV6, 66, 4, 0), (IPV6, 67, 4, 0), (IPV6, 70, 4, 0), (IPV6, 72, 4, 0),
@@ -174,7 +177,8 @@ pub(super) fn restore(
     };
     let when = TABLE.iter().find(of).map_or(0, |row| row.3);
     let not_now = if early { IDLE | LATE } else { IDLE };
-    if (early && when & EARLY == 0) || (is_connection(sock) && when & not_now != 0) {
+    let stream = sock.kind == STREAM && when & PACKETS != 0;
+    if (early && when & EARLY == 0) || (is_connection(sock) && when & not_now != 0) || stream {
         return Ok(());
     }
     if (option.level, option.name) == (SOL_SOCKET, u32::from(FILTER)) {

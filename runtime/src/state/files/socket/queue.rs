@@ -128,16 +128,13 @@ impl Queues {
     fn unread(&mut self, sock: &Sock, other: Option<i32>, inline: bool) -> Result<usize> {
         let fd = sock.fd;
         let what = format_args!("cannot look into the socket at descriptor {fd}");
-        let mut len = fs::readable_bytes(fd).or_fail(what)? as usize;
+        // The other end is asked first: what it sends now is counted here.
+        let [mut len, stuck] = match other {
+            Some(other) => tcp::both_queues(other, fd)?,
+            None => [fs::readable_bytes(fd).or_fail(what)? as usize, 0],
+        };
         let mark = tcp::mark(fd, inline, len);
         let urgent = format_args!("TCP socket with an urgent byte behind others");
-        if let Some(other) = other
-            && tcp::holds_back(other, fd)?
-        {
-            let what = format_args!("TCP socket that holds bytes back (TCP_CORK)");
-            return Err(refused(other, what));
-        }
-        let stuck = other.map_or(Ok(0), |other| tcp::stuck(other, fd))? as usize;
         let all = self.pool.fill(len + stuck)?;
         if let (Some(other), 1..) = (other, stuck) {
             if mark.is_some() {

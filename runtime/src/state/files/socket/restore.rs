@@ -9,7 +9,6 @@ use super::super::{F_SETFL, O_ASYNC};
 use super::{Shown, Sock, fill, inet, name, options, tcp, unix};
 use crate::error::{Context, Result};
 use crate::image::input::{Image, InImage};
-use crate::sys::address::Address;
 use crate::sys::fs::{self, Fd};
 use crate::sys::socket::{self, DATAGRAM, Name, RAW, STREAM};
 use crate::util::arena::{Arena, Plain};
@@ -486,27 +485,20 @@ fn open_early(image: &Image<'_>, sock: &Sock) -> Result<Fd> {
     Ok(fd)
 }
 
-/// Makes a connection of TCP whose other end is closed. If its place is not to be had, as that of a
-/// lost connection on another host, it has another.
+/// Makes a connection of TCP whose other end is closed or lost.
 fn remains(sock: &Sock, image: &Image<'_>) -> Result<[Fd; 2]> {
-    let descriptor = number(image, sock.file);
-    let what = format_args!("descriptor {descriptor}: cannot make its connection again");
+    let number = number(image, sock.file);
+    let what = format_args!("descriptor {number}: cannot make its connection again");
     let make = || socket::open(sock.family, STREAM, 0).or_fail(what);
-    let (listener, from, accepts) = match tcp::listen(make()?, sock, descriptor) {
-        Ok(listener) => (listener, sock.remote, true),
-        Err(_) => {
-            let here = sock.local.internet().is_ok_and(|at| inet::is_here(&at));
-            let from = if here { sock.local } else { Name::NONE };
-            let nowhere = Sock::NONE;
-            (tcp::listen(make()?, &nowhere, descriptor)?, from, false)
-        }
+    if !sock.remote.is_some() || !sock.local.is_some() {
+        return tcp::severed(make, sock, number);
+    }
+    let Ok(listener) = tcp::listen(make()?, sock, number) else {
+        return tcp::severed(make, sock, number);
     };
-    let at = socket::local(listener.number()).or_fail(what)?;
-    // One that is bound to no address is reached at this host's own.
-    let to = Name::at(&at.or_host_of(&Address::loopback(sock.family)), sock.family);
-    let end = tcp::connect(make, &from, &to, descriptor)?;
+    let end = tcp::connect(make, &sock.remote, &sock.local, number)?;
     let taken = tcp::accept(listener.number(), end.number()).or_fail(what)?;
-    Ok(if accepts { [taken, end] } else { [end, taken] })
+    Ok([taken, end])
 }
 
 /// Connects an end of TCP from where it was.

@@ -21,6 +21,7 @@ use crate::sys::{Errno, SysResult, process};
 /// Level of the options of TCP, and its number.
 pub(super) const TCP: u32 = 6;
 const NODELAY: u32 = 1;
+const IP: u32 = 0;
 const SNDBUF: u32 = 7;
 /// Milliseconds that something on this host may take which mostly is done at once.
 const PATIENCE: u32 = 5000;
@@ -287,31 +288,34 @@ pub(super) fn on_its_way(from: i32, to: i32) -> Result<u64> {
     Ok(from.written().saturating_sub(to.received()))
 }
 
-/// Does an end hold bytes back until there are more (TCP_CORK)?
-pub(super) fn holds_back(from: i32, to: i32) -> Result<bool> {
-    const CORK: u32 = 3;
-    Ok(socket::number(from, TCP, CORK) == Ok(1) && on_its_way(from, to)? > 0)
-}
-
-/// Bytes that do not fit in the receiving end. What is merely held back (Nagle's algorithm) is
-/// sent.
-pub(super) fn stuck(from: i32, to: i32) -> Result<u64> {
+/// Bytes that an end has and has not read, and those that do not fit there and are still with the
+/// other end, `from`. What is merely held back (TCP_CORK, MSG_MORE, Nagle's algorithm) is sent.
+pub(super) fn both_queues(from: i32, to: i32) -> Result<[usize; 2]> {
     /// Times that it is looked at, a millisecond between them.
     const MOMENTS: u32 = 20;
-    if on_its_way(from, to)? == 0 {
-        return Ok(0);
-    }
-    // Setting it sends what is held back, even if it was set (tcp_sock_set_nodelay).
-    let before = socket::number(from, TCP, NODELAY).unwrap_or(0);
-    let _ = socket::set_number(from, TCP, NODELAY, 1);
-    let _ = socket::set_number(from, TCP, NODELAY, before);
-    for _ in 0..MOMENTS {
-        if on_its_way(from, to)? == 0 {
-            return Ok(0);
+    let filled = || fs::readable_bytes(to).or_fail(format_args!("cannot look at descriptor {to}"));
+    if on_its_way(from, to)? > 0 {
+        // Setting it sends what is held back, even if it was set, and by TCP_CORK too
+        // (tcp_sock_set_nodelay, net/ipv4/tcp.c).
+        let before = socket::number(from, TCP, NODELAY).unwrap_or(0);
+        let _ = socket::set_number(from, TCP, NODELAY, 1);
+        let _ = socket::set_number(from, TCP, NODELAY, before);
+        for _ in 0..MOMENTS {
+            if on_its_way(from, to)? == 0 {
+                break;
+            }
+            process::sleep(1);
         }
-        process::sleep(1);
     }
-    on_its_way(from, to)
+    let mut here = filled()?;
+    loop {
+        let there = on_its_way(from, to)?;
+        match filled()? {
+            // Nothing has come in between.
+            same if same == here => return Ok([here as usize, there as usize]),
+            more => here = more,
+        }
+    }
 }
 
 /// May more be sent after what is under way?
@@ -403,14 +407,56 @@ fn patiently<T>(mut work: impl FnMut() -> SysResult<T>) -> SysResult<T> {
     Err(Errno::AGAIN)
 }
 
+/// Options of how many routers may have let a packet through, of version 4 and 6: what is sent
+/// (IP_TTL, IPV6_UNICAST_HOPS), and what is taken (IP_MINTTL, IPV6_MINHOPCOUNT).
+const SENT: [u32; 2] = [2, 16];
+const TAKEN: [u32; 2] = [21, 73];
+
+/// Sets such a pair; what a family does not have is left.
+fn set_hops(fd: i32, [short, long]: [u32; 2], hops: u32) {
+    const IPV6: u32 = 41;
+    let _ = socket::set_number(fd, IP, short, hops);
+    let _ = socket::set_number(fd, IPV6, long, hops);
+}
+
 /// Makes a new socket listen for one connection, where the end `sock` was.
+///
+/// Clients of the program may try to connect there. Were they let in, they would be reset. So only
+/// what is sent with the largest TTL is taken, as [`connect`] does and hardly anybody else. Other
+/// packets are dropped (tcp_v4_rcv, net/ipv4/tcp_ipv4.c) and sent again a second later, when the
+/// program listens. A filter (SO_ATTACH_FILTER) takes CAP_NET_ADMIN for TCP, by now.
 pub(super) fn listen(fd: Fd, sock: &Sock, number: u32) -> Result<Fd> {
-    if sock.local.is_some() {
-        inet::bind(fd.number(), sock, number)?;
-    }
     let what = format_args!("descriptor {number}: cannot listen");
+    inet::bind(fd.number(), sock, number)?;
+    set_hops(fd.number(), TAKEN, 255);
     socket::listen(fd.number(), 8).or_fail(what)?;
     Ok(fd)
+}
+
+/// Makes a connection whose other end is lost: the end that is left, bound to its place or, if that
+/// is not to be had as on another host, to none; and what it is connected to.
+pub(super) fn severed(
+    mut make: impl FnMut() -> Result<Fd>,
+    sock: &Sock,
+    number: u32,
+) -> Result<[Fd; 2]> {
+    let what = format_args!("descriptor {number}: cannot make its connection again");
+    let mut end = make()?;
+    let mut host = Address::loopback(sock.family);
+    if let Ok(own) = sock.local.internet() {
+        if inet::bind(end.number(), sock, number).is_ok() {
+            host = own.or_host_of(&host);
+        } else {
+            end = make()?;
+        }
+    }
+    let listener = make()?;
+    inet::bind_to(listener.number(), &host.with_port(0), sock.family).or_fail(what)?;
+    socket::listen(listener.number(), 8).or_fail(what)?;
+    let at = socket::name(listener.number(), false).or_fail(what)?;
+    finish(end.number(), &at).or_fail(what)?;
+    let other = accept(listener.number(), end.number()).or_fail(what)?;
+    Ok([end, other])
 }
 
 /// Connects a new socket to an address, from another.
@@ -425,7 +471,6 @@ pub(super) fn connect(
     to: &Name,
     number: u32,
 ) -> Result<Fd> {
-    const IP: u32 = 0;
     const NO_PORT: u32 = 24;
     const PORT_RANGE: u32 = 51;
     const NOT_AVAILABLE: Errno = Errno(99);
@@ -452,7 +497,10 @@ pub(super) fn connect(
             let _ = socket::set_number(at, SOL_SOCKET, REUSEADDR, 1);
             done = inet::bind_to(at, own, family);
         }
+        set_hops(at, SENT, 255);
         let done = done.and_then(|()| finish(at, to));
+        // As the host has it.
+        set_hops(at, SENT, !0);
         match done {
             Err(NOT_AVAILABLE | IN_USE) => {}
             done => {
@@ -492,6 +540,8 @@ pub(super) fn accept(listener: i32, client: i32) -> SysResult<Fd> {
     loop {
         let taken = patiently(|| socket::accept(listener))?;
         if socket::peer(taken.number()).is_ok_and(|from| from.is_same(&wanted)) {
+            // As the socket that listened has it (sk_clone_lock, net/core/sock.c).
+            set_hops(taken.number(), TAKEN, 0);
             return Ok(taken);
         }
     }
