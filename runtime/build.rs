@@ -23,6 +23,4 @@ fn main() {
         println!("cargo::rustc-link-arg-bins={argument}");
     }
     println!("cargo::rustc-link-arg-bins=-Wl,-T,{script}");
-    // The script names the entry point of the resident part.
-    println!("cargo::rustc-link-arg-bin=ckpt-body=-Wl,-e,ckpt_body");
 }

@@ -1,7 +1,7 @@
 //! The runtime's two parts as they lie in memory, made of what the linker made.
 
 use object::LittleEndian as LE;
-use object::elf::{self, Dyn64, FileHeader64, ProgramHeader64, Rela64, SectionHeader64};
+use object::elf::{self, Dyn64, FileHeader64, ProgramHeader64, Rela64};
 use object::pod;
 
 type Ehdr = FileHeader64<LE>;
@@ -22,13 +22,11 @@ pub(crate) struct Flat {
     pub(crate) data: usize,
     /// Offset of the entry point.
     pub(crate) entry: usize,
-    /// Bytes of machine code at the beginning.
-    pub(crate) code: usize,
     /// Offset of the table of relocations, and how many those are.
     pub(crate) relocations: (usize, usize),
 }
 
-fn size(value: u64) -> usize {
+pub(crate) fn size(value: u64) -> usize {
     usize::try_from(value).expect("a 64-bit host")
 }
 
@@ -82,22 +80,9 @@ impl Flat {
             used: end(data),
             data: start,
             entry,
-            code: code(ehdr, file).ok_or("no section of code at the beginning")?,
             relocations,
         })
     }
-}
-
-/// Size of the section of machine code.
-fn code(ehdr: &Ehdr, file: &[u8]) -> Option<usize> {
-    let table = file.get(size(ehdr.e_shoff.get(LE))..)?;
-    let count = usize::from(ehdr.e_shnum.get(LE));
-    let (sections, _) = pod::slice_from_bytes::<SectionHeader64<LE>>(table, count).ok()?;
-    let flags = |s: &SectionHeader64<LE>| s.sh_flags.get(LE).0;
-    let code = sections
-        .iter()
-        .find(|s| flags(s) & elf::SHF_EXECINSTR.0 != 0)?;
-    (code.sh_addr.get(LE) == 0).then_some(size(code.sh_size.get(LE)))
 }
 
 /// The runtime applies `R_X86_64_RELATIVE` itself; nobody would apply anything else.

@@ -3,6 +3,7 @@
 //! it the body, packed.
 
 mod flat;
+mod link;
 mod pack;
 
 use std::env;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
         .arg("build")
         .arg("--manifest-path")
         .arg(runtime.join("Cargo.toml"))
-        .args(["--package", "ckpt-runtime", "--bins"])
+        .args(["--package", "ckpt-runtime", "--package", "ckpt-body"])
         .args(["--profile", "payload", "--target", TARGET])
         .arg("--target-dir")
         .arg(&target_dir);
@@ -80,17 +81,15 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let built = target_dir.join(TARGET).join("payload");
-    let part = |name: &str| {
-        let file = fs::read(built.join(name)).expect("cargo has built it");
-        let flat = flat::Flat::of(&file).unwrap_or_else(|e| panic!("{name}: {e}"));
-        (file, flat)
-    };
-    let (resident_file, resident) = part("ckpt-payload");
-    let (body_file, body) = part("ckpt-body");
+    let resident_file = fs::read(built.join("ckpt-payload")).expect("cargo has built it");
+    let script = fs::read_to_string(runtime.join("payload.ld")).expect("a script");
+    let body = link::link(&built.join("libckpt_body.a"), &script, &target_dir);
+    let flat = |file| flat::Flat::of(file).unwrap_or_else(|e| panic!("the runtime: {e}"));
+    let resident = flat(&resident_file);
     let mut payload = resident.image;
     let packed_at = resident.used.next_multiple_of(ckpt_packed::ALIGN);
     payload.resize(packed_at, 0);
-    payload.extend(pack::pack(&body));
+    payload.extend(pack::pack(&body, &flat(&body.file)));
     let numbers = format!(
         "Numbers {{ entry: {}, data: {}, packed: {packed_at} }}",
         resident.entry, resident.data,
@@ -100,7 +99,7 @@ fn main() -> ExitCode {
         ("payload.rs", numbers.as_bytes()),
         // For tests.
         ("ckpt-payload", &resident_file),
-        ("ckpt-body", &body_file),
+        ("ckpt-body", &body.file),
     ];
     for (name, bytes) in files {
         fs::write(out.join(name), bytes).unwrap_or_else(|e| panic!("write {name}: {e}"));

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
     use crate::input::{to_u64, to_usize};
 
-    use ckpt_packed::{Header, Work};
+    use ckpt_packed::{Header, Part, WAYS, Work};
 
     /// The two parts as the linker made them.
     const RESIDENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/ckpt-payload"));
@@ -62,31 +62,65 @@ mod tests {
         assert_eq!(NUMBERS.packed, to_u64(end));
     }
 
+    /// The header, word by word, and the streams behind it.
+    fn packed() -> (Header, &'static [u8]) {
+        let (header, streams) = IMAGE[to_usize(NUMBERS.packed)..].split_at(Header::LEN);
+        let (words, _) = header.as_chunks::<4>();
+        let mut words = words.iter().map(|word| u32::from_le_bytes(*word));
+        let mut next = || words.next().expect("a header");
+        let header = Header {
+            packed: next(),
+            memory: next(),
+            data: next(),
+            relocations: next(),
+            relocation_count: next(),
+            entries: std::array::from_fn(|_| next()),
+            parts: std::array::from_fn(|_| Part {
+                at: next(),
+                code: next(),
+                len: next(),
+                packed: next(),
+            }),
+        };
+        (header, &streams[..header.packed as usize])
+    }
+
     #[test]
-    fn the_packed_body_unpacks_to_what_was_linked() {
-        let packed = &IMAGE[to_usize(NUMBERS.packed)..];
-        let header = Header::read(packed).expect("a header");
-        let stream = &packed[Header::LEN..][..header.packed as usize];
-        let mut body = vec![0; header.filled as usize];
-        let code = header.code as usize;
-        let mut work = Box::new(Work::NEW);
-        work.unpack(stream, &mut body, code).expect("a stream");
-        body.resize(header.memory as usize, 0);
+    fn each_way_unpacks_its_parts_of_what_was_linked() {
+        let (header, streams) = packed();
         let linked = Flat::of(BODY).expect("a usable body");
-        assert!(body == linked.image);
+        let mut whole = vec![0; linked.image.len()];
+        for (way, wanted) in WAYS.iter().enumerate() {
+            let mut body = vec![0; header.memory as usize];
+            let mut work = Box::new(Work::NEW);
+            let done = header.unpack(&mut work, streams, &mut body, way);
+            done.expect("streams");
+            for (n, part) in header.parts.iter().enumerate() {
+                let at = part.at as usize;
+                let place = at..at + part.len as usize;
+                let there = &body[place.clone()];
+                if wanted >> n & 1 == 0 {
+                    assert!(there.iter().all(|byte| *byte == 0), "{way} {n}");
+                } else {
+                    assert!(there == &linked.image[place.clone()], "{way} {n}");
+                    whole[place].copy_from_slice(there);
+                }
+            }
+        }
+        // Between the parts there is nothing.
+        assert!(whole == linked.image);
+        let [_, written, ..] = header.parts;
         let numbers = [
-            linked.filled,
             linked.data,
+            linked.filled,
             linked.entry,
-            linked.code,
             linked.relocations.0,
             linked.relocations.1,
         ];
         let told = [
-            header.filled,
             header.data,
-            header.entry,
-            header.code,
+            written.at + written.len,
+            header.entries[0],
             header.relocations,
             header.relocation_count,
         ];

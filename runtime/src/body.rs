@@ -27,7 +27,19 @@ pub enum Task {
     RefuseSecure,
 }
 
-/// Type of [`ckpt_body`].
+impl Task {
+    /// Which of the entry points it has; what only the others need is not unpacked.
+    #[must_use]
+    pub fn way(self) -> usize {
+        match self {
+            Self::Take | Self::Attend => 0,
+            Self::Restore => 1,
+            _ => 2,
+        }
+    }
+}
+
+/// Type of the entry points.
 pub type Entry = unsafe extern "C" fn(*mut Config, Task, usize, usize, usize) -> usize;
 
 /// Returned when the checkpoint is over and the body is not needed any more.
@@ -38,44 +50,62 @@ pub const FOREIGN: usize = 2;
 /// again when the body is gone.
 pub const LATER: usize = 3;
 
-/// The body's entry point.
+/// What is asked for during a checkpoint.
 ///
 /// # Safety
 ///
 /// Only the resident part comes here, with its settings and the task's arguments.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn ckpt_body(
+pub unsafe extern "C" fn ckpt_checkpoint(
     config: *mut Config,
     task: Task,
-    a: usize,
-    b: usize,
-    c: usize,
+    number: usize,
+    info: usize,
+    context: usize,
 ) -> usize {
     // SAFETY: the resident part's, which stays.
     unsafe { config::use_place(config) };
-    match task {
-        Task::Take => {
-            let body = config::with(|c| c.body);
-            own::claim(body.base, body.len);
-            // SAFETY: the caller's promise.
-            unsafe { trigger::take(a as u32, b as *const Info, c) }
-        }
+    let (number, info) = (number as u32, info as *const Info);
+    if task == Task::Attend {
         // SAFETY: the caller's promise.
-        Task::Attend => unsafe { trigger::attend(a as u32, b as *const Info, c) },
-        // SAFETY: the caller's promise.
-        Task::Restore => restore::run(&unsafe { InitialStack::read(a as *const usize) }),
-        // SAFETY: the caller's promise.
-        Task::Request => request::run(&unsafe { InitialStack::read(a as *const usize) }),
-        Task::Complain => {
-            // SAFETY: the caller's promise.
-            complain(&unsafe { InitialStack::read(a as *const usize) });
-            FINISHED
-        }
-        Task::RefuseSecure => {
-            log::error!("not offered to a program that runs with more rights than its user");
-            FINISHED
-        }
+        return unsafe { trigger::attend(number, info, context) };
     }
+    let body = config::with(|c| c.body);
+    own::claim(body.base, body.len);
+    // SAFETY: the caller's promise.
+    unsafe { trigger::take(number, info, context) }
+}
+
+/// Restores. Does not return.
+///
+/// # Safety
+///
+/// As for [`ckpt_checkpoint`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ckpt_restore(config: *mut Config, _: Task, sp: *const usize) -> usize {
+    // SAFETY: the resident part's, which stays.
+    unsafe { config::use_place(config) };
+    // SAFETY: the caller's promise.
+    restore::run(&unsafe { InitialStack::read(sp) })
+}
+
+/// Whatever else is asked for at the program's start.
+///
+/// # Safety
+///
+/// As for [`ckpt_checkpoint`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ckpt_request(config: *mut Config, task: Task, sp: *const usize) -> usize {
+    // SAFETY: the resident part's, which stays.
+    unsafe { config::use_place(config) };
+    // SAFETY: the caller's promise.
+    let stack = unsafe { InitialStack::read(sp) };
+    match task {
+        Task::Request => request::run(&stack),
+        Task::Complain => complain(&stack),
+        _ => log::error!("not offered to a program that runs with more rights than its user"),
+    }
+    FINISHED
 }
 
 /// Tells what the resident part has found wrong at the start.

@@ -100,7 +100,7 @@ unsafe fn attend(number: u32, info: *const Info, context: usize) {
             // SAFETY: as this function.
             return unsafe { pass_on(number, info, context) };
         } else if claim(mark) {
-            if !unpack::unpack() {
+            if !unpack::unpack(Task::Take) {
                 hopeless();
                 CLAIMED.store(0, SeqCst);
                 return leave();
@@ -188,7 +188,7 @@ fn leave() {
 /// Has the body do something at the program's start, and takes it away again. `sp` is the initial
 /// stack pointer.
 pub fn call_once(task: Task, sp: usize) {
-    if !unpack::unpack() {
+    if !unpack::unpack(task) {
         return hopeless();
     }
     // SAFETY: just unpacked; nobody else is here.

@@ -4,6 +4,7 @@
 use ckpt_packed::{Header, Work};
 
 use crate::arch::entry;
+use crate::body::Task;
 use crate::config::{self, Body};
 use crate::sys::{SysResult, fs, mm};
 
@@ -12,13 +13,14 @@ const READ_EXEC: u32 = 5;
 /// Bytes of an `Elf64_Rela`.
 const RELOCATION: usize = 24;
 
-/// Unpacks the body to memory of its own and notes where; false if there is no memory for it, or
+/// Unpacks what a task needs of the body to memory of its own and notes where; false if there is no memory for it, or
 /// the program may not have code made at run time.
-pub fn unpack() -> bool {
+pub fn unpack(task: Task) -> bool {
     let (_, _, packed) = entry::extent();
-    // SAFETY: the tool put the packed body there, in the same segment.
-    let header = unsafe { core::slice::from_raw_parts(packed as *const u8, Header::LEN) };
-    let Some(header) = Header::read(header) else {
+    // SAFETY: the tool put the packed body there, in the same segment, aligned.
+    let header = unsafe { &*(packed as *const Header) };
+    let way = task.way();
+    let Some(entry) = header.entries.get(way) else {
         return false;
     };
     let len = header.memory as usize;
@@ -31,12 +33,12 @@ pub fn unpack() -> bool {
     };
     let at = (packed + Header::LEN) as *const u8;
     // SAFETY: as above.
-    let stream = unsafe { core::slice::from_raw_parts(at, header.packed as usize) };
+    let streams = unsafe { core::slice::from_raw_parts(at, header.packed as usize) };
     // SAFETY: just mapped; zeros are a valid value.
     let work = unsafe { &mut *((base + len) as *mut Work) };
     // SAFETY: just mapped, and not overlapping.
-    let to = unsafe { core::slice::from_raw_parts_mut(base as *mut u8, header.filled as usize) };
-    let whole = work.unpack(stream, to, header.code as usize).is_some();
+    let to = unsafe { core::slice::from_raw_parts_mut(base as *mut u8, len) };
+    let whole = header.unpack(work, streams, to, way).is_some();
     let start = base + header.relocations as usize;
     let relocations = [start, start + header.relocation_count as usize * RELOCATION];
     // SAFETY: its own table; the pages are still writable.
@@ -49,7 +51,7 @@ pub fn unpack() -> bool {
             base,
             len,
             data,
-            entry: base + header.entry as usize,
+            entry: base + *entry as usize,
             relocations,
         };
     });

@@ -1,9 +1,11 @@
 //! The packed body: most of the runtime, which a patched file carries compressed.
 //!
-//! It is unpacked into memory of its own when a checkpoint or a restore is asked for. The file has
-//! a [`Header`], then a stream whose contents are the body as it is linked, without the zeros of its
-//! end, and with the operands of calls and jumps and of what is addressed from where an instruction
-//! is changed so that two of them to one place look alike (`operands`).
+//! It is unpacked into memory of its own when a checkpoint or a restore is asked for, as far as it is
+//! needed: it has [`Part`]s, and each use takes some of them ([`WAYS`]). The file has a [`Header`],
+//! then a stream for each part, whose contents are the part as it is linked, but with the operands of
+//! calls and jumps and of what is addressed from where an instruction is changed so that two of them
+//! to one place look alike ([`change_operands`]). What is learned from a part serves those that are
+//! unpacked after it.
 //!
 //! The stream says of each byte, by half bytes, which of the possible values it has, in the fewer
 //! bits the better it was foreseen: by what followed when the same kind of byte of an instruction
@@ -35,27 +37,58 @@ mod pack;
 mod stream;
 
 pub use model::Work;
+pub use operands::change_operands;
 pub use pack::{RANGES, Range};
 
-/// What stands before the packed bytes: eight little-endian `u32`.
+/// Machine code, and data behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Header {
-    /// Bytes that follow the header.
+#[repr(C)]
+pub struct Part {
+    /// Offset in the body.
+    pub at: u32,
+    /// Bytes of code.
+    pub code: u32,
+    /// Bytes of code and data together.
+    pub len: u32,
+    /// Bytes of the stream.
     pub packed: u32,
-    /// Bytes that they unpack to.
-    pub filled: u32,
-    /// Bytes of memory that the body takes, a multiple of the page size; the rest are zeros.
+}
+
+/// How many parts there are: for all uses; what is written to; for a request alone; for checkpoints
+/// and restores; for each of these alone.
+pub const PARTS: usize = 6;
+
+/// What is unpacked for a checkpoint, for a restore, and for a request: a bit for each part.
+pub const WAYS: [u8; 3] = [0b01_1011, 0b10_1011, 0b00_0111];
+
+/// What stands before the streams, as x86-64 has it in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Header {
+    /// Bytes of all streams together.
+    pub packed: u32,
+    /// Bytes of memory that the body takes, a multiple of the page size; what is not unpacked is zeros.
     pub memory: u32,
     /// Offset of the writable pages, which reach to the end.
     pub data: u32,
-    /// Bytes at the beginning that are machine code.
-    pub code: u32,
-    /// Offset of the entry point.
-    pub entry: u32,
     /// Offset of the table of relocations (`Elf64_Rela`).
     pub relocations: u32,
     /// How many those are.
     pub relocation_count: u32,
+    /// Offset of the entry point for each of [`WAYS`].
+    pub entries: [u32; WAYS.len()],
+    /// In the order of their streams.
+    pub parts: [Part; PARTS],
+}
+
+impl Part {
+    /// Offsets of the first byte, of the end of the code, and of the end.
+    pub(crate) fn places(self) -> (usize, usize, usize) {
+        let offset = |n: u32| usize::try_from(n).unwrap_or(0);
+        let at = offset(self.at);
+        let end = |len| at.wrapping_add(offset(len));
+        (at, end(self.code), end(self.len))
+    }
 }
 
 /// The packed body begins at a multiple of this behind the end of the resident part.
@@ -63,46 +96,45 @@ pub const ALIGN: usize = 16;
 
 impl Header {
     /// Size in bytes.
-    pub const LEN: usize = 32;
-
-    /// Reads a header.
-    #[must_use]
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        let mut words = bytes.get(..Self::LEN)?.chunks_exact(4).map(|four| {
-            four.first_chunk::<4>()
-                .map_or(0, |four| u32::from_le_bytes(*four))
-        });
-        let mut next = || words.next();
-        Some(Self {
-            packed: next()?,
-            filled: next()?,
-            memory: next()?,
-            data: next()?,
-            code: next()?,
-            entry: next()?,
-            relocations: next()?,
-            relocation_count: next()?,
-        })
-    }
+    pub const LEN: usize = size_of::<Self>();
 
     /// The header's bytes.
     #[must_use]
     pub fn bytes(&self) -> [u8; Self::LEN] {
+        let parts = self.parts.iter();
         let words = [
             self.packed,
-            self.filled,
             self.memory,
             self.data,
-            self.code,
-            self.entry,
             self.relocations,
             self.relocation_count,
-        ];
+        ]
+        .into_iter()
+        .chain(self.entries)
+        .chain(parts.flat_map(|part| [part.at, part.code, part.len, part.packed]));
         let mut all = [0; Self::LEN];
-        for (to, word) in all.chunks_exact_mut(4).zip(words) {
-            to.copy_from_slice(&word.to_le_bytes());
+        let (to, _) = all.as_chunks_mut::<4>();
+        for (to, word) in to.iter_mut().zip(words) {
+            *to = word.to_le_bytes();
         }
         all
+    }
+
+    /// Unpacks what one of [`WAYS`] needs of the streams to its places in `to`, which is zeros.
+    /// `None` if they are not its streams. For work that is new.
+    pub fn unpack(&self, work: &mut Work, streams: &[u8], to: &mut [u8], way: usize) -> Option<()> {
+        let mut wanted = *WAYS.get(way)?;
+        let mut rest = streams;
+        for part in &self.parts {
+            let (stream, others) = rest.split_at_checked(usize::try_from(part.packed).ok()?)?;
+            rest = others;
+            if wanted & 1 != 0 {
+                work.unpack(stream, to, *part)?;
+            }
+            wanted = wanted.wrapping_shr(1);
+        }
+        work.restore_operands(to);
+        Some(())
     }
 }
 

@@ -1,13 +1,16 @@
 //! What is expected of the next byte: both sides of the packing go through here.
 
+use crate::Part;
 use crate::code::{Place, kind};
 use crate::odds::{ALL, Flag, Odds};
-use crate::operands::Operands;
+use crate::operands::{self, Operands};
 
 /// One side: what reads or writes the stream.
 pub(crate) trait Coder {
     /// A number below [`ALL`] in the range of what comes next; only the packing side knows better.
     fn number(&self) -> Option<u32>;
+    /// The byte at a place, on the packing side.
+    fn known(&self, at: usize) -> u8;
     /// Goes on over what has this range of odds.
     fn take(&mut self, range: (u32, u32));
 }
@@ -21,6 +24,8 @@ const PLACES_BITS: u32 = 14;
 const CHECK_BITS: u32 = 8;
 /// Bytes that are alike before a repetition is expected.
 const ALIKE: usize = 6;
+/// The bits of a `u32`.
+const LOW_HALF: usize = 0xffff_ffff;
 /// For the last so many bytes.
 const MASK: u64 = (1 << (8 * ALIKE)) - 1;
 /// Longest repetition that makes a difference.
@@ -34,7 +39,7 @@ const LEVELS: usize = 8;
 pub struct Work {
     sets: [Odds; SETS],
     /// What is to be restored in the end.
-    pub(crate) operands: Operands,
+    operands: Operands,
     /// Where in the output the bytes of a hash were seen last.
     places: [u32; PLACES],
     /// Whether a repetition goes on: by its length, kind of byte, how many have ended lately.
@@ -57,29 +62,37 @@ impl Work {
         shares: [0; LEVELS * LEVELS * kind::COUNT * 2],
     };
 
-    /// Goes through all bytes, the first `code` of which are machine code.
+    /// Makes the operands in what was unpacked what they were: the last step.
+    pub fn restore_operands(&self, bytes: &mut [u8]) {
+        self.operands.restore(bytes);
+    }
+
+    /// Goes through a part, behind those that were gone through before.
     #[expect(unsafe_code, reason = "asks for vector instructions")]
     pub(crate) fn walk(
         &mut self,
         coder: &mut impl Coder,
         bytes: &mut [u8],
-        code: usize,
+        part: Part,
     ) -> Option<()> {
         // SAFETY: every processor of this architecture has SSE2.
-        unsafe { self.bytes(coder, bytes, code) }
+        unsafe { self.bytes(coder, bytes, part) }
     }
 
     #[target_feature(enable = "sse2")]
-    fn bytes(&mut self, coder: &mut impl Coder, bytes: &mut [u8], code: usize) -> Option<()> {
+    fn bytes(&mut self, coder: &mut impl Coder, bytes: &mut [u8], part: Part) -> Option<()> {
+        let (start, code, end) = part.places();
         let mut place = Place::default();
         let mut repetition = Repetition::default();
         let mut before = 0;
-        for at in 0..bytes.len() {
+        for at in start..end {
             if at == code {
                 place.leave();
             }
-            self.operands.note(at, place.kind);
-            let known = *bytes.get(at)?;
+            if operands::is_one(&place, at, code) {
+                self.operands.note(at);
+            }
+            let known = coder.known(at);
             self.look(&mut repetition, bytes, at, before)?;
             let byte = match self.repeated(coder, &mut repetition, bytes, place.kind, known)? {
                 Some(byte) => byte,
@@ -105,7 +118,7 @@ impl Work {
         let noted = self.places.get_mut(hash.wrapping_shr(CHECK_BITS))?;
         let seen = core::mem::replace(
             noted,
-            u32::try_from(at).ok()?.wrapping_shl(CHECK_BITS) | check,
+            u32::try_from(at.wrapping_shl(CHECK_BITS) & LOW_HALF).unwrap_or(0) | check,
         );
         if repetition.from == 0 && seen & ((1 << CHECK_BITS) - 1) == check {
             let from = usize::try_from(seen.wrapping_shr(CHECK_BITS)).ok()?;
@@ -131,7 +144,8 @@ impl Work {
         if *from == 0 {
             return Some(None);
         }
-        let expected = *bytes.get(*from)?;
+        // The other place may lie behind this one, and a repetition there run to the end.
+        let expected = bytes.get(*from).copied().unwrap_or(0);
         let by_kind = len
             .wrapping_mul(kind::COUNT)
             .wrapping_add(usize::from(kind));

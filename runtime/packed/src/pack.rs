@@ -1,8 +1,8 @@
 //! The packing side, which runs when the tool is built.
 
+use crate::Part;
 use crate::model::{Coder, Work};
 use crate::odds::BITS;
-use crate::operands;
 use crate::stream::LEAST;
 
 /// What came, as a range of odds: from, to.
@@ -12,6 +12,7 @@ pub const RANGES: usize = 3;
 
 /// Notes all ranges: the stream is made of them from the last to the first.
 struct Encoder<'a> {
+    bytes: &'a [u8],
     rest: &'a mut [Range],
     /// Out of room.
     full: bool,
@@ -20,6 +21,10 @@ struct Encoder<'a> {
 impl Coder for Encoder<'_> {
     fn number(&self) -> Option<u32> {
         None
+    }
+
+    fn known(&self, at: usize) -> u8 {
+        self.bytes.get(at).copied().unwrap_or(0)
     }
 
     fn take(&mut self, range: Range) {
@@ -34,24 +39,24 @@ impl Coder for Encoder<'_> {
 }
 
 impl Work {
-    /// Packs bytes of which the first `code` are machine code. The stream is in `to` from the
-    /// offset that is returned to the end; `None` if there was no room for it, or not for
-    /// [`RANGES`] ranges a byte, or if there is too much code. For work that is new; the bytes are
-    /// not what they were then.
+    /// Packs a part of `bytes`, whose operands were changed. In `unpacked` is what the other side has
+    /// before, as it has it; the part is added. The stream is in `to` from the offset that is
+    /// returned to the end; `None` if there was no room for it, or not for [`RANGES`] ranges a byte.
     pub fn pack(
         &mut self,
-        bytes: &mut [u8],
-        code: usize,
+        bytes: &[u8],
+        unpacked: &mut [u8],
+        part: Part,
         ranges: &mut [Range],
         to: &mut [u8],
     ) -> Option<usize> {
-        operands::change(bytes.get_mut(..code)?)?;
         let room = ranges.len();
         let mut encoder = Encoder {
+            bytes,
             rest: &mut *ranges,
             full: false,
         };
-        self.walk(&mut encoder, bytes, code)?;
+        self.walk(&mut encoder, unpacked, part)?;
         if encoder.full {
             return None;
         }

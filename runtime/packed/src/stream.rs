@@ -1,6 +1,7 @@
 //! The stream: numbers of 16 bits, which are one large number (rANS: Duda, "Asymmetric numeral
 //! systems", arXiv:1311.2540), written backwards so that it is read forwards.
 
+use crate::Part;
 use crate::model::{Coder, Work};
 use crate::odds::{ALL, BITS};
 
@@ -27,6 +28,10 @@ impl Coder for Decoder<'_> {
         Some(self.number & ALL.wrapping_sub(1))
     }
 
+    fn known(&self, _: usize) -> u8 {
+        0
+    }
+
     fn take(&mut self, (from, to): (u32, u32)) {
         let rest = (self.number & ALL.wrapping_sub(1)).wrapping_sub(from);
         let times = self.number.wrapping_shr(BITS);
@@ -39,17 +44,17 @@ impl Coder for Decoder<'_> {
 }
 
 impl Work {
-    /// Unpacks a stream that fills `to`, of which the first `code` bytes are machine code; `None`
-    /// if it does not, or is none. For work that is new.
-    pub fn unpack(&mut self, packed: &[u8], to: &mut [u8], code: usize) -> Option<()> {
+    /// Unpacks the stream of a part to its place in `to`, where those that were unpacked before by
+    /// the same work are; `None` if it is not such a stream. The operands that it has are as
+    /// [`change_operands`](crate::change_operands) has left them.
+    pub fn unpack(&mut self, packed: &[u8], to: &mut [u8], part: Part) -> Option<()> {
         let (first, stream) = packed.split_first_chunk::<4>()?;
         let mut decoder = Decoder {
             stream,
             at: 0,
             number: u32::from_le_bytes(*first).rotate_left(16),
         };
-        self.walk(&mut decoder, to, code)?;
-        self.operands.restore(to.get_mut(..code)?);
+        self.walk(&mut decoder, to, part)?;
         (decoder.number == LEAST && decoder.at == stream.len()).then_some(())
     }
 }

@@ -1,5 +1,6 @@
 extern crate std;
 
+use core::mem::offset_of;
 use std::boxed::Box;
 use std::vec::Vec;
 use std::{format, vec};
@@ -33,17 +34,40 @@ fn samples() -> [Vec<u8>; 7] {
     [Vec::new(), vec![7], text, noise, vec![9; 70_000], few, code]
 }
 
-fn pack(bytes: &[u8], code: usize) -> Vec<u8> {
+/// All bytes, or those from a place on.
+fn part(at: usize, code: usize, len: usize) -> Part {
+    let [at, code, len] = [at, code, len].map(|n| u32::try_from(n).unwrap());
+    Part {
+        at,
+        code,
+        len,
+        packed: 0,
+    }
+}
+
+/// Packs a part behind others.
+fn pack_part(work: &mut Work, bytes: &[u8], before: &mut [u8], part: Part) -> Vec<u8> {
     let mut ranges = vec![(0, 0); bytes.len() * RANGES];
     let mut to = vec![0; bytes.len() * 2 + 100];
-    let mut work = Box::new(Work::NEW);
-    let at = work.pack(&mut bytes.to_vec(), code, &mut ranges, &mut to);
+    let at = work.pack(bytes, before, part, &mut ranges, &mut to);
     to.split_off(at.unwrap())
+}
+
+fn pack(bytes: &[u8], code: usize) -> Vec<u8> {
+    let part = part(0, code, bytes.len());
+    let mut bytes = bytes.to_vec();
+    change_operands(&mut bytes, part).unwrap();
+    let mut unpacked = vec![0; bytes.len()];
+    let stream = pack_part(&mut Box::new(Work::NEW), &bytes, &mut unpacked, part);
+    assert!(unpacked == bytes);
+    stream
 }
 
 fn unpack(packed: &[u8], to: &mut [u8], code: usize) -> Option<()> {
     let mut work = Box::new(Work::NEW);
-    work.unpack(packed, to, code)
+    work.unpack(packed, to, part(0, code, to.len()))?;
+    work.restore_operands(to);
+    Some(())
 }
 
 #[test]
@@ -93,7 +117,7 @@ fn damaged_streams_end_in_an_error_or_in_other_bytes() {
     let mut work = Box::new(Work::NEW);
     let mut try_it = |bad: &[u8], to: &mut [u8]| {
         *work = Work::NEW;
-        work.unpack(bad, to, 500)
+        work.unpack(bad, to, part(0, 500, to.len()))
     };
     for at in 0..packed.len() * 8 {
         let mut bad = packed.clone();
@@ -136,10 +160,46 @@ fn operands_come_back_whatever_they_were() {
 
 #[test]
 fn there_is_a_limit_to_machine_code() {
-    let mut code = vec![0x90; 1 << 19];
-    assert_eq!(operands::change(&mut code), Some(()));
-    code.push(0x90);
-    assert_eq!(operands::change(&mut code), None);
+    let mut code = vec![0x90; (1 << 19) + 1];
+    assert_eq!(change_operands(&mut code, part(1, 1 << 19, 1 << 19)), None);
+    let fits = part(1, (1 << 19) - 1, 1 << 19);
+    assert_eq!(change_operands(&mut code, fits), Some(()));
+}
+
+#[test]
+fn parts_are_unpacked_behind_those_that_they_were_packed_behind() {
+    let [.., code] = samples();
+    let (a, b) = (code.len() / 3, code.len() * 2 / 3);
+    let parts = [
+        part(0, a, a),
+        part(a, b - a, b - a),
+        part(b, code.len() - b - 1, code.len() - b),
+    ];
+    let mut bytes = code.clone();
+    for part in parts {
+        change_operands(&mut bytes, part).unwrap();
+    }
+    let mut work = Box::new(Work::NEW);
+    let mut unpacked = vec![0; code.len()];
+    let mut streams = vec![pack_part(&mut work, &bytes, &mut unpacked, parts[0])];
+    for part in &parts[1..] {
+        // Each of them behind the first alone.
+        let (mut work, mut unpacked) = (work.clone(), unpacked.clone());
+        streams.push(pack_part(&mut work, &bytes, &mut unpacked, *part));
+    }
+    for n in [1, 2] {
+        let mut work = Box::new(Work::NEW);
+        let mut to = vec![0; code.len()];
+        for n in [0, n] {
+            assert_eq!(work.unpack(&streams[n], &mut to, parts[n]), Some(()));
+        }
+        work.restore_operands(&mut to);
+        let (start, _, end) = parts[n].places();
+        assert!(
+            to[..a] == code[..a] && to[start..end] == code[start..end],
+            "{n}"
+        );
+    }
 }
 
 #[test]
@@ -150,22 +210,34 @@ fn two_calls_of_one_function_look_alike() {
         let distance = 20 - i32::try_from(at).unwrap();
         code[at + 1..at + 5].copy_from_slice(&distance.to_le_bytes());
     }
-    operands::change(&mut code).unwrap();
+    change_operands(&mut code, part(0, 64, 64)).unwrap();
     assert_eq!(code[8..13], code[40..45]);
 }
 
 #[test]
-fn the_header_is_read_as_it_was_written() {
-    let header = Header {
-        packed: 1,
-        filled: 2,
-        memory: 3,
-        data: 4,
-        code: 5,
-        entry: 6,
-        relocations: 7,
-        relocation_count: 8,
+fn the_header_is_written_as_it_is_in_memory() {
+    let part = |n| Part {
+        at: n,
+        code: n + 1,
+        len: n + 2,
+        packed: n + 3,
     };
-    assert_eq!(Header::read(&header.bytes()), Some(header));
-    assert_eq!(Header::read(&header.bytes()[1..]), None);
+    let header = Header {
+        packed: 0,
+        memory: 1,
+        data: 2,
+        relocations: 3,
+        relocation_count: 4,
+        entries: [5, 6, 7],
+        parts: [8, 12, 16, 20, 24, 28].map(part),
+    };
+    let bytes = header.bytes();
+    let (words, rest) = bytes.as_chunks::<4>();
+    assert!(rest.is_empty());
+    for (n, word) in (0u32..).zip(words) {
+        assert_eq!(*word, n.to_le_bytes());
+    }
+    assert_eq!(offset_of!(Header, entries), 20);
+    assert_eq!(offset_of!(Header, parts), 32);
+    assert_eq!(offset_of!(Part, packed), 12);
 }

@@ -1,6 +1,5 @@
 //! The body: what is unpacked for a checkpoint or a restore.
 #![no_std]
-#![no_main]
 #![expect(
     unsafe_code,
     reason = "symbols that the linker and `core` look for by name"
