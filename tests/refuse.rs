@@ -136,6 +136,14 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/descriptors",
+        "lost_name",
+        &[
+            "descriptor 7: file ",
+            "/file, which has lost this name but not all: not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
         "inotify_unread",
         &["descriptor 7: inotify with unread events (32 bytes): not carried"],
     ),

@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
+//#Variants: lost_name pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -94,6 +94,11 @@ static int make(const char *kind) {
         expect(mkfifo("fifo", 0600) == 0 && link("fifo", "other") == 0, "mkfifo");
         int fd = open("fifo", O_RDWR);
         unlink("fifo");
+        return fd;
+    }
+    if (strcmp(kind, "lost_name") == 0) {
+        int fd = open("file", O_RDWR | O_CREAT, 0600);
+        expect(mkdir("folder", 0700) == 0 && link("file", "folder/file") == 0 && unlink("file") == 0, "link");
         return fd;
     }
     if (strcmp(kind, "memfd_huge") == 0)

@@ -7,6 +7,7 @@ use super::memfd;
 use super::pidfd;
 use super::pty;
 use super::queue;
+use super::search;
 use super::stream;
 use super::{S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFREG, S_IFSOCK, plain_device};
 use super::{epoll, eventfd, fifo};
@@ -229,6 +230,12 @@ impl Seen<'_> {
             return Ok(Fate::new(file_kind::MEMORY, name));
         }
         if let Some(path @ [b'/', ..]) = before(link, b" (deleted)") {
+            let ino = self.stat.st_ino;
+            if self.stat.st_nlink > 0
+                && let Some(other) = search::beside(path, ino, |path| self.leads_here(path))
+            {
+                return Ok(Fate::new(file_kind::REGULAR, other.as_bytes()));
+            }
             if self.stat.st_nlink > 0 && self.flags & fs::O_ACCMODE != fs::O_RDONLY {
                 // Written to a copy, it would not show under the names that are left.
                 let shown = Show(path);

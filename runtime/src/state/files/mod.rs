@@ -35,6 +35,7 @@ use ckpt_format::toc::kind;
 pub use collect::collect;
 pub use open::{Opened, changed, open};
 pub use saved::will_be_back;
+pub use search::beside;
 pub use stream::{has_other_root, note as note_streams};
 pub use terminal::restore as restore_terminals;
 

@@ -1,7 +1,8 @@
-//! Finds paths of inodes that inotify instances watch: the kernel tells no more than their numbers
-//! to who may not open files by handle (open_by_handle_at(2)).
+//! Finds paths of inodes: of files that have lost the name by which they were opened, and of what
+//! inotify instances watch, of which the kernel tells no more than the numbers to who may not open
+//! files by handle (open_by_handle_at(2)).
 //!
-//! First what can be looked at without a trace: the working directory, the program's arguments, the
+//! Of the latter first what can be looked at without a trace: the working directory, the program's arguments, the
 //! files that it has open, and all directories above. Then directories are read, those nearest to
 //! the working directory and to the tops of the file systems first, unless the program would be told
 //! of that. Other file systems are left alone: one of a network might not even answer.
@@ -32,6 +33,33 @@ const DIRECTORIES: usize = 1 << 15;
 const MOUNTS: usize = 256 << 10;
 /// Bytes of names of directories to be read.
 const NAMES: usize = 8 << 20;
+
+/// Another name of the file with this inode in the directory where it has lost its name `path`; `is_it`
+/// tells whether a path leads there.
+#[must_use]
+pub fn beside(path: &[u8], ino: u64, is_it: impl Fn(&[u8]) -> bool) -> Option<PathText> {
+    let folder = c_path(path.get(..find_last(path, b'/')?.max(1))?);
+    let flags = fs::O_RDONLY | fs::O_DIRECTORY | fs::O_NONBLOCK;
+    let listing = fs::open(folder.as_c(), flags, 0).ok()?;
+    let mut buffer = [0; 4096];
+    while let Ok(got @ 1..) = fs::entries(listing.number(), &mut buffer) {
+        for (_, _, name) in fs::listed(buffer.get(..got)?).filter(|entry| entry.0 == ino) {
+            let other = join(folder, name);
+            if is_it(other.as_bytes()) {
+                return Some(other);
+            }
+        }
+    }
+    None
+}
+
+fn join(mut folder: PathText, name: &[u8]) -> PathText {
+    if folder.as_bytes() != b"/" {
+        folder.push(b"/");
+    }
+    folder.push(name);
+    folder
+}
 
 /// Finds the paths of all that is watched, or refuses by number.
 pub(super) fn all(book: &mut Book) -> Result<()> {
@@ -233,11 +261,7 @@ impl Search<'_> {
                     if name == b"." || name == b".." || !(wanted || is_directory) {
                         continue;
                     }
-                    let mut path = path;
-                    if path.as_bytes() != b"/" {
-                        path.push(b"/");
-                    }
-                    path.push(name);
+                    let path = join(path, name);
                     if wanted {
                         self.look(path.as_bytes())?;
                     }

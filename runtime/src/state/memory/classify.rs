@@ -7,9 +7,9 @@ use ckpt_format::record::{vma_flag, vma_kind};
 use super::smaps::refused;
 use super::{Area, Source, Space};
 use crate::error::{Error, Result};
-use crate::state::files::Files;
+use crate::state::files::{Files, beside};
 use crate::sys::{fs, mm};
-use crate::util::text::{PathText, Show, after};
+use crate::util::text::{PathText, Show, after, before};
 
 /// Files up to this size travel in the image even if they are only data: small tables of the C
 /// library (locales, character sets) that another host need not have.
@@ -18,9 +18,16 @@ const SMALL: u64 = 1 << 20;
 /// Decides about every mapping.
 pub fn all(space: &mut Space, files: &Files) -> Result<()> {
     for n in 0..space.areas.as_slice().len() {
-        let Some(&area) = space.areas.as_slice().get(n) else {
+        let Some(&(mut area)) = space.areas.as_slice().get(n) else {
             break;
         };
+        if area.shared
+            && let Some(other) = other_name(space, &area)
+        {
+            let (at, len) = (space.names.as_slice().len(), other.as_bytes().len());
+            space.names.append(other.as_bytes())?;
+            area.name = (at as u32, len as u32);
+        }
         let mut area = decide(space, area, files)?;
         if area.kind == vma_kind::SHARED_ANON {
             area.object = object(space, n, &area);
@@ -30,6 +37,18 @@ pub fn all(space: &mut Space, files: &Files) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Another name of a file that has lost the one by which it was mapped: in a copy, changes would not
+/// show under it.
+fn other_name(space: &Space, area: &Area) -> Option<PathText> {
+    let path = before(space.name(area), b" (deleted)")?;
+    beside(path, area.ino, |other| {
+        let mut text = PathText::new();
+        text.push(other);
+        fs::stat(text.as_c())
+            .is_ok_and(|s| (fs::device(s.st_dev), s.st_ino) == (area.dev, area.ino))
+    })
 }
 
 /// Number of the shared object: that of an earlier view of it, or a new one. Segments and memory
