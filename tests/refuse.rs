@@ -292,6 +292,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     ("refuse/whole", "mdwe", &["may not be made executable"]),
     ("refuse/whole", "aio", &["asynchronous i/o context"]),
+    (
+        "refuse/whole",
+        "namespace",
+        &["user namespace that the program has entered itself: not carried"],
+    ),
 ];
 
 fn main() {

@@ -13,8 +13,8 @@ use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::signals::Waiting;
 use crate::state::{
-    attributes, calls, children, credentials, files, ipc, job, machine, memory, mm, numa, places,
-    posix_timers, rseq, signals, thread, timers, unsupported, vdso,
+    attributes, calls, children, credentials, files, ipc, job, machine, memory, mm, namespaces,
+    numa, places, posix_timers, rseq, signals, thread, timers, unsupported, vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -37,6 +37,7 @@ pub fn take(order: &Order) -> Result<PathText> {
     let others = quiesce::Standstill::reach()?;
     let ended = children::collect()?;
     unsupported::refuse(&others)?;
+    namespaces::refuse(&others)?;
     let sequence = config::with(|c| {
         c.sequence += 1;
         c.sequence

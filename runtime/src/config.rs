@@ -18,7 +18,7 @@ use crate::util::cell::Global;
 use crate::util::text::{Text, after, find, until_nul};
 
 pub use signal::parse as parse_signal;
-pub use streams::{MARK, Note, Origin, Streams};
+pub use streams::{MARK, NAMESPACES, Note, Origin, Streams};
 
 /// The longest path, without its NUL.
 const PATH: usize = 4095;

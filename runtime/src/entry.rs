@@ -77,6 +77,7 @@ pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
 
 const AT_PHDR: usize = 3;
 const AT_PHNUM: usize = 5;
+const AT_EUID: usize = 12;
 const AT_SECURE: usize = 23;
 const AT_EXECFN: usize = 31;
 /// Where the vDSO lies.
@@ -171,7 +172,7 @@ impl InitialStack {
         for variable in self.variables() {
             understood &= place.take_variable(variable);
         }
-        files::note_streams();
+        files::note_streams(self.auxiliary(AT_EUID) == Some(0));
         let name = self.auxiliary(AT_EXECFN).map_or(&b""[..], |place| {
             // SAFETY: the kernel put the path that was executed there.
             unsafe { CStr::from_ptr(place as *const core::ffi::c_char) }.to_bytes()

@@ -4,31 +4,16 @@
 // the thread goes on.
 //#Flags: -pthread
 //#Variants: filter files blocked awaiting vfork sequences
+#include "../lib/filter.h"
 #include "../lib/sample.h"
 #include <pthread.h>
 #include <stddef.h>
 #include <sched.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
 static volatile int set, may_end;
 static const uint64_t all = ~0UL;
 static int ends[2];
-
-// A filter of one instruction that allows everything: struct sock_filter and sock_fprog of linux/filter.h.
-static void filter_calls(void) {
-    struct {
-        unsigned short code;
-        unsigned char yes, no;
-        unsigned value;
-    } allow = {6, 0, 0, 0x7fff0000};
-    struct {
-        unsigned short length;
-        void *filter;
-    } program = {1, &allow};
-    expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
-    expect(prctl(PR_SET_SECCOMP, 2, &program) == 0, "seccomp");
-}
 
 // struct rseq of linux/rseq.h, and the library's, if it has one.
 enum { SIGNATURE = 0x53053053 };

@@ -1,27 +1,19 @@
 // What the whole process has and an image cannot hold: the checkpoint is refused by name, and the program goes on.
-//#Variants: seccomp mdwe aio
+//#Variants: seccomp mdwe aio namespace
+#include "../lib/filter.h"
 #include "../lib/sample.h"
-#include <sys/prctl.h>
+#include <sched.h>
 
 int main(int argc, char **argv) {
     sample_start(argc, argv);
     const char *kind = argc > 2 ? argv[2] : "seccomp";
     unsigned long context = 0;
     if (strcmp(kind, "seccomp") == 0) {
-        // A filter of one instruction that allows everything: struct sock_filter and sock_fprog of linux/filter.h.
-        struct {
-            unsigned short code;
-            unsigned char yes, no;
-            unsigned value;
-        } allow = {6, 0, 0, 0x7fff0000};
-        struct {
-            unsigned short length;
-            void *filter;
-        } program = {1, &allow};
-        expect(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "no_new_privs");
-        expect(prctl(PR_SET_SECCOMP, 2, &program) == 0, "seccomp");
+        filter_calls();
     } else if (strcmp(kind, "mdwe") == 0) {
         expect(prctl(65 /* PR_SET_MDWE */, 1, 0, 0, 0) == 0, "MDWE");
+    } else if (strcmp(kind, "namespace") == 0) {
+        expect(unshare(CLONE_NEWUSER) == 0, "this host allows no user namespaces");
     } else {
         expect(syscall(SYS_io_setup, 8, &context) == 0, "io_setup");
     }
@@ -32,6 +24,8 @@ int main(int argc, char **argv) {
         expect(prctl(PR_GET_SECCOMP) == 2, "the filter");
     else if (strcmp(kind, "mdwe") == 0)
         expect(prctl(66 /* PR_GET_MDWE */, 0, 0, 0, 0) == 1, "MDWE");
+    else if (strcmp(kind, "namespace") == 0)
+        expect(unshare(CLONE_NEWNET) == 0, "rights in the namespace");
     else
         expect(syscall(SYS_io_destroy, context) == 0, "io_destroy");
     pass();

@@ -1,8 +1,11 @@
-//! The note of the descriptors and the root directory that the program was started with; `state::files::stream` makes and
-//! uses it.
+//! The note of the descriptors, the root directory and the namespaces that the program was started with;
+//! `state::files::stream` makes it, and uses it with `state::namespaces`.
 
 /// How many can be noted beside the standard ones. Those beyond are refused by name.
 const MORE: usize = 13;
+
+/// How many kinds of namespaces there are.
+pub const NAMESPACES: usize = 8;
 
 /// A descriptor at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,9 +18,13 @@ pub struct Origin {
     pub mode: u32,
 }
 
-/// What is noted: the descriptors, and device and inode of the root directory.
+/// What is noted: the descriptors, device and inode of the root directory, inodes of namespaces.
 #[derive(Clone, Copy, Debug)]
-pub struct Streams(pub [Origin; 3 + MORE], pub (u64, u64));
+pub struct Streams(
+    pub [Origin; 3 + MORE],
+    pub (u64, u64),
+    pub [u32; NAMESPACES],
+);
 
 impl Streams {
     /// No descriptor.
@@ -28,6 +35,7 @@ impl Streams {
             mode: 0,
         }; 3 + MORE],
         (0, 0),
+        [0; NAMESPACES],
     );
 }
 

@@ -11,6 +11,7 @@ pub mod job;
 pub mod machine;
 pub mod memory;
 pub mod mm;
+pub mod namespaces;
 pub mod numa;
 pub mod owners;
 pub mod places;

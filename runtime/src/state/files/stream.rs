@@ -7,7 +7,9 @@
 #![expect(unsafe_code, reason = "writes a note into a restored program's memory")]
 
 use crate::config::{self, Config, MARK, Note, Origin, Streams};
+use crate::state::namespaces;
 use crate::sys::fs::{self, Fd, Stat};
+use crate::sys::process;
 use crate::util::text::decimal;
 
 use super::{F_GETFL, S_IFCHR, S_IFIFO, S_IFMT, S_IFSOCK};
@@ -21,10 +23,11 @@ fn set(streams: Streams) {
     config::with(|c| c.streams.streams = streams);
 }
 
-/// Notes what the program is started with. Once, before its first instruction.
+/// Notes what the program is started with, by root or another user. Once, before its first
+/// instruction.
 #[inline(never)]
-pub fn note() {
-    let mut noted = Streams(Streams::NONE.0, root());
+pub fn note(by_root: bool) {
+    let mut noted = surroundings(by_root);
     let mut slots = noted.0.iter_mut();
     for (fd, slot) in (0..3).zip(&mut slots) {
         *slot = origin(fd);
@@ -47,11 +50,17 @@ pub fn note() {
 
 /// The standard streams as they are now, those of the restoring command.
 pub(super) fn standard() -> Streams {
-    let mut noted = Streams(Streams::NONE.0, root());
+    let [_, user, ..] = process::credentials();
+    let mut noted = surroundings(user == 0);
     for (fd, slot) in (0..3).zip(&mut noted.0) {
         *slot = origin(fd);
     }
     noted
+}
+
+/// Root directory and namespaces.
+fn surroundings(of_root: bool) -> Streams {
+    Streams(Streams::NONE.0, root(), namespaces::note(of_root))
 }
 
 /// Device and inode of the root directory.
@@ -123,7 +132,9 @@ fn leads_out(fd: i32) -> bool {
 /// restored program the same numbers lead to others.
 pub(super) fn take() -> Streams {
     let streams = config::with(|c| c.streams.streams);
-    set(Streams(streams.0.map(|o| Origin { file: ANY, ..o }), ANY));
+    let Streams(_, root, namespaces) = Streams::NONE;
+    let descriptors = streams.0.map(|o| Origin { file: ANY, ..o });
+    set(Streams(descriptors, root, namespaces));
     streams
 }
 
