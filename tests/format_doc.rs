@@ -13,7 +13,7 @@ use ckpt_format::record::{
     Action, Adjustment, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job,
     Lock, Machine, Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program,
     Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso,
-    Vma, Watch, file_kind, prot, vma_kind,
+    Vma, Watch,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, crc, limits};
@@ -22,6 +22,8 @@ use ckpt_tests::repository;
 
 #[path = "format_doc/dump.rs"]
 mod dump;
+#[path = "format_doc/example.rs"]
+mod example;
 #[path = "format_doc/names.rs"]
 mod names;
 
@@ -260,6 +262,7 @@ fn messages_are_as_described() -> Result<()> {
     for directory in [
         "runtime/format/src",
         "runtime/format/src/record",
+        "runtime/format/src/sections",
         "runtime/src/image",
         "runtime/src/state/files",
     ] {
@@ -354,20 +357,23 @@ fn sections() -> Vec<Section> {
         list(kind::RUNS, &[run]),
         list::<Content>(kind::CONTENTS, &[]),
         list(kind::GUARDS, &[guard]),
-        list(kind::VMAS, &[vma(CODE)]),
+        list(kind::VMAS, &[example::vma(CODE)]),
         one(kind::VDSO, &vdso),
-        one(kind::MM, &mm(CODE)),
-        one(kind::MACHINE, &machine()),
-        one(kind::PROGRAM, &program(CODE)),
-        one(kind::ATTRIBUTES, &attributes()),
-        list(kind::ACTIONS, &(1..=64).map(action).collect::<Vec<_>>()),
+        one(kind::MM, &example::mm(CODE)),
+        one(kind::MACHINE, &example::machine()),
+        one(kind::PROGRAM, &example::program(CODE)),
+        one(kind::ATTRIBUTES, &example::attributes()),
+        list(
+            kind::ACTIONS,
+            &(1..=64).map(example::action).collect::<Vec<_>>(),
+        ),
         list::<Pending>(kind::PENDING, &[]),
-        one(kind::TIMERS, &timers()),
-        list(kind::FILES, &files()),
+        one(kind::TIMERS, &example::timers()),
+        list(kind::FILES, &example::files()),
         list::<Lock>(kind::LOCKS, &[]),
         list::<Packet>(kind::PACKETS, &[]),
         list::<Watch>(kind::WATCHES, &[]),
-        one(kind::JOB, &job()),
+        one(kind::JOB, &example::job()),
         list::<Queued<'_>>(kind::QUEUED, &[]),
         list::<Adjustment>(kind::ADJUSTMENTS, &[]),
         list::<Segment>(kind::SEGMENTS, &[]),
@@ -381,184 +387,11 @@ fn sections() -> Vec<Section> {
         list::<Place<'_>>(kind::PLACES, &[]),
         list::<Terminal<'_>>(kind::TERMINALS, &[]),
         list::<Ended>(kind::ENDED, &[]),
-        one(kind::CREDENTIALS, &credentials()),
+        one(kind::CREDENTIALS, &example::credentials()),
         list::<Policy>(kind::POLICIES, &[]),
         list(kind::DESCRIPTORS, &descriptors),
-        list(kind::THREADS, &[thread(CODE)]),
+        list(kind::THREADS, &[example::thread(CODE)]),
     ]
-}
-
-fn vma(start: u64) -> Vma<'static> {
-    Vma {
-        start,
-        end: start + 2 * 4096,
-        prot: prot::READ | prot::WRITE | prot::EXEC,
-        kind: vma_kind::ANON,
-        flags: 0,
-        object: 0,
-        offset: 0,
-        dev: 0,
-        ino: 0,
-        size: 0,
-        mtime: 0,
-        path: b"",
-    }
-}
-
-fn mm(code: u64) -> Mm<'static> {
-    let end = code + 4096;
-    Mm {
-        map: [code, end, code, end, end, end, end, code, code, code, code],
-        lock_future: 0,
-        auxv: &[0; 16],
-    }
-}
-
-fn machine() -> Machine<'static> {
-    Machine {
-        cpuid: [0; 8],
-        xcr0: 3,
-        xsave_len: 512,
-        release: b"6.1.0",
-        host: b"example",
-    }
-}
-
-fn program(code: u64) -> Program<'static> {
-    Program {
-        pid: 4711,
-        uid: 1000,
-        generation: 1,
-        sequence: 1,
-        runtime: code,
-        resume: code + 0x100,
-        exe: b"/bin/example.ckpt",
-    }
-}
-
-fn attributes() -> Attributes<'static> {
-    Attributes {
-        umask: 0o22,
-        personality: 0,
-        subreaper: 0,
-        no_new_privs: 0,
-        dumpable: 1,
-        thp_disable: 0,
-        oom_score: 200,
-        core_filter: 0x33,
-        barriers: 16,
-        memory_merge: 0,
-        soft: [1024; 16],
-        hard: [u64::MAX; 16],
-        cwd: b"/tmp",
-    }
-}
-
-fn action(signal: u32) -> Action {
-    Action {
-        // SIGPIPE is ignored.
-        handler: u64::from(signal == 13),
-        flags: 0,
-        restorer: 0,
-        mask: 0,
-    }
-}
-
-fn credentials() -> Credentials<'static> {
-    Credentials {
-        real_user: 1000,
-        user: 1000,
-        saved_user: 1000,
-        file_user: 1000,
-        real_group: 1000,
-        group: 1000,
-        saved_group: 1000,
-        file_group: 1000,
-        secure: 0,
-        effective: 0,
-        permitted: 0,
-        inheritable: 0,
-        bounding: (1 << 41) - 1,
-        ambient: 0,
-        groups: &[27, 0, 0, 0, 0xe8, 3, 0, 0],
-    }
-}
-
-fn job() -> Job {
-    Job {
-        group: 4711,
-        session: 4000,
-        terminal: 1,
-    }
-}
-
-fn timers() -> Timers {
-    Timers {
-        real: [1, 500_000, 0, 250_000],
-        virt: [0; 4],
-        prof: [0; 4],
-    }
-}
-
-fn files() -> [File<'static>; 2] {
-    let stream = File {
-        kind: file_kind::STREAM,
-        flags: 2,
-        stream: 1,
-        mode: 0o20620,
-        pos: 0,
-        dev: 22,
-        ino: 3,
-        rdev: 0x8800,
-        size: 0,
-        owner: 0,
-        owner_signal: 0,
-        mtime: 0,
-        path: b"/dev/pts/0",
-    };
-    let regular = File {
-        kind: file_kind::REGULAR,
-        flags: 0o100_000,
-        stream: 0,
-        mode: 0o100_644,
-        pos: 12,
-        rdev: 0,
-        ino: 99,
-        size: 100,
-        path: b"/tmp/input",
-        ..stream
-    };
-    [stream, regular]
-}
-
-fn thread(code: u64) -> Thread {
-    Thread {
-        tid: 4711,
-        timer_slack: 50_000,
-        frame: code + 0x800,
-        fs_base: code + 0x400,
-        gs_base: 0,
-        robust: 0,
-        robust_len: 24,
-        clear_tid: 0,
-        rseq: 0,
-        rseq_len: 0,
-        rseq_sig: 0,
-        tid_words: [code + 0x410, 0, 0, 0],
-        name: *b"example\0\0\0\0\0\0\0\0\0",
-        policy: 0,
-        priority: 0,
-        nice: 0,
-        io_priority: 0,
-        death_signal: 0,
-        affinity: std::array::from_fn(|n| u64::from(n == 0) * 0xf),
-        time_stamp: 1,
-        machine_check: 2,
-        io_flusher: 0,
-        speculation: [3, 3, 0],
-        policy_mode: 0,
-        policy_nodes: [0; 16],
-    }
 }
 
 /// The text between "```name" and "```".

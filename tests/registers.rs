@@ -4,50 +4,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
-use ckpt_tests::{
-    Launch, Link, PASS, Process, Sample, Scratch, checkpoint, patch, wait_for_runtime, wait_until,
-};
+use anyhow::{Context, Result};
+use ckpt_tests::{Link, Series, wait_for_runtime, wait_until};
 use rustix::process::Signal;
-
-/// A run of `samples/fpu/live.c`; images go to memory, for there are many.
-struct Live {
-    scratch: Scratch,
-    launch: Launch,
-}
-
-impl Live {
-    fn new(link: Link) -> Result<Self> {
-        let scratch = Scratch::in_memory("registers")?;
-        let program = scratch.join("app");
-        patch(&Sample::named("fpu/live")?.build(link)?, &program)?;
-        let go = scratch.join("go").display().to_string();
-        let launch = Launch::new(&program, &[&go], scratch.path());
-        Ok(Self { scratch, launch })
-    }
-
-    fn start(&self) -> Result<Process> {
-        let mut process = self.launch.start()?;
-        wait_until("\"ready\"", || {
-            process.check_alive()?;
-            Ok(self.scratch.text("out").contains("ready\n"))
-        })?;
-        Ok(process)
-    }
-
-    fn finish(&self, process: &mut Process, times: u32) -> Result<()> {
-        self.scratch.write("go.new", "go")?;
-        fs::rename(self.scratch.join("go.new"), self.scratch.join("go"))?;
-        let status = process.wait()?;
-        ensure!(
-            status.code() == Some(PASS),
-            "after {times}: {status}: {}; {}",
-            self.scratch.text("out"),
-            process.complaint()
-        );
-        Ok(())
-    }
-}
 
 /// Each image replaces the one before by a rename: another inode.
 fn inode(image: &Path) -> u64 {
@@ -55,7 +14,7 @@ fn inode(image: &Path) -> u64 {
 }
 
 fn interrupt(link: Link, times: u32) -> Result<()> {
-    let live = Live::new(link)?;
+    let live = Series::new("fpu/live", "", link)?;
     let mut process = live.start()?;
     let image = live.scratch.join(&format!("app-{}.img", process.pid()));
     let mut last = 0;
@@ -75,26 +34,22 @@ fn interrupt(link: Link, times: u32) -> Result<()> {
         })?;
         last = inode(&image);
     }
-    live.finish(&mut process, times)
+    live.finish(&mut process)
+        .with_context(|| format!("after {times}"))
 }
 
 fn restore(link: Link, times: u32) -> Result<()> {
-    let live = Live::new(link)?;
+    let live = Series::new("fpu/live", "", link)?;
     let mut process = live.start()?;
     for done in 0..times {
-        let image = live.scratch.join(&format!("{done}.img"));
-        checkpoint(&live.launch.program, process.pid(), &image, false).map_err(|error| {
-            error.context(format!(
-                "checkpoint {done}; output: {}",
-                live.scratch.text("out")
-            ))
-        })?;
+        let image = live.checkpoint(&process, done)?;
         process.kill()?;
         process = live.launch.restore(&image).start()?;
         wait_for_runtime(&mut process)?;
         fs::remove_file(&image)?;
     }
-    live.finish(&mut process, times)
+    live.finish(&mut process)
+        .with_context(|| format!("after {times}"))
 }
 
 #[test]

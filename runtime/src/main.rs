@@ -2,20 +2,11 @@
 //! program without a libc.
 #![no_std]
 #![no_main]
-#![expect(
-    unsafe_code,
-    reason = "symbols that the linker and `core` look for by name"
-)]
 
 use ckpt_runtime as _;
 
-/// `core` was built to unwind and names this; nothing here unwinds.
-#[unsafe(no_mangle)]
-extern "C" fn rust_eh_personality() {}
-
-/// Likewise.
-#[unsafe(no_mangle)]
-extern "C" fn _Unwind_Resume() {}
+#[path = "symbols.rs"]
+mod symbols;
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

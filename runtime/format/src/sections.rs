@@ -4,17 +4,17 @@
 //! What has passed here can be restored as far as the image alone can tell; what remains depends
 //! on the machine, the files and the user at hand.
 
+mod memory;
+mod space;
+
+use space::Space;
+
 use crate::crc::crc32c;
-use crate::record::{self, Known, List, Mark, prot};
+use crate::record::{self, Known, List, prot};
 use crate::toc::{self, Entry, Table, kind};
 use crate::{DecodeError, Reader, codec::Field, limits};
 
 type Checked<T = ()> = Result<T, DecodeError>;
-
-/// Bytes of the kernel's `struct ucontext` up to the signal mask and with it, and of the siginfo
-/// behind them: what a return through a signal frame reads first, and the note of an interrupted
-/// system call.
-const FRAME: u64 = 432;
 
 /// The sections by kind.
 #[derive(Clone, Copy, Debug)]
@@ -181,97 +181,6 @@ impl<'a> Sections<'a> {
 
     fn vmas(&self) -> Known<'a, record::Vma<'a>> {
         self.known(kind::VMAS)
-    }
-
-    /// Mappings one by one, against each other and against the vDSO; tells how many shared objects
-    /// there are.
-    fn mappings(&self) -> Checked<u32> {
-        let (from, to) = self.record::<record::Vdso<'_>>(kind::VDSO).range();
-        let mut floor = 0;
-        let mut objects: u32 = 0;
-        for vma in self.vmas() {
-            vma.check(floor)?;
-            floor = vma.end;
-            if vma.start < to && from < vma.end {
-                return Err(DecodeError::Value("mapping where the vDSO is"));
-            }
-            if vma.kind == record::vma_kind::OPEN_FILE {
-                let mut files = self.known::<record::File<'_>>(kind::FILES);
-                let file = files.nth(usize::try_from(vma.object).unwrap_or(usize::MAX));
-                if !file.is_some_and(|file| file.is_nameless()) {
-                    return Err(DecodeError::Value("mapping's open file"));
-                }
-            }
-            // Objects are numbered as they first occur.
-            if vma.kind == record::vma_kind::SHARED_ANON && vma.object >= objects {
-                if vma.object != objects {
-                    return Err(DecodeError::Value("mapping's shared object"));
-                }
-                objects = objects.saturating_add(1);
-            }
-        }
-        Ok(objects)
-    }
-
-    /// Segments come in the order of their shared objects, whose views lie within them.
-    fn segments(&self, objects: u32) -> Checked {
-        let mut floor = 0;
-        for segment in self.known::<record::Segment>(kind::SEGMENTS) {
-            segment.check(floor)?;
-            floor = segment.object.saturating_add(1);
-            let shared = record::vma_kind::SHARED_ANON;
-            let mut views = self
-                .vmas()
-                .filter(|vma| vma.kind == shared && vma.object == segment.object);
-            let ends = |vma: record::Vma<'_>| vma.offset.saturating_add(vma.len());
-            if segment.object >= objects || views.any(|vma| ends(vma) > segment.room()) {
-                return Err(DecodeError::Value("System V shared memory"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells how many bytes of pages belong to mappings.
-    fn runs(&self) -> Checked<u64> {
-        let mut within = Within::new(self.vmas());
-        let mut floor = 0;
-        let mut total: u64 = 0;
-        for run in self.known::<record::Run>(kind::RUNS) {
-            floor = run.check(floor)?;
-            if !within.private(run.addr, floor) {
-                return Err(DecodeError::Value(
-                    "page run outside of all private mappings",
-                ));
-            }
-            total = total.saturating_add(run.len());
-        }
-        Ok(total)
-    }
-
-    fn guards(&self) -> Checked {
-        let mut within = Within::new(self.vmas());
-        let mut floor = 0;
-        for guard in self.known::<record::Guard>(kind::GUARDS) {
-            guard.check(floor)?;
-            floor = guard.end;
-            if !within.private(guard.start, guard.end) {
-                return Err(DecodeError::Value(
-                    "guard region outside of all private mappings",
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Memory policies are of whole mappings, in their order.
-    fn policies(&self) -> Checked {
-        let mut vmas = self.vmas();
-        for policy in self.known::<record::Policy>(kind::POLICIES) {
-            if !vmas.any(|vma| (vma.start, vma.end) == (policy.start, policy.end)) {
-                return Err(DecodeError::Value("memory policy"));
-            }
-        }
-        Ok(())
     }
 
     /// Tells how many bytes of pages belong to files and shared objects.
@@ -545,106 +454,5 @@ impl<'a> Sections<'a> {
             }
         }
         Ok(())
-    }
-}
-
-/// Walks the mappings along with ranges that are in order, too.
-struct Within<'a> {
-    rest: Known<'a, record::Vma<'a>>,
-    current: Option<record::Vma<'a>>,
-}
-
-impl<'a> Within<'a> {
-    fn new(mut vmas: Known<'a, record::Vma<'a>>) -> Self {
-        let current = vmas.next();
-        Self {
-            rest: vmas,
-            current,
-        }
-    }
-
-    /// True if one private mapping holds the whole range.
-    fn private(&mut self, start: u64, end: u64) -> bool {
-        while self.current.is_some_and(|vma| vma.end <= start) {
-            self.current = self.rest.next();
-        }
-        self.current
-            .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
-    }
-}
-
-/// Looks addresses up in the mappings: every so many of them is marked, so that a process of many
-/// threads and mappings need not be gone through for every address.
-struct Space<'a> {
-    bytes: &'a [u8],
-    /// First address of a mapping, and the place of its record.
-    marks: [(u64, Mark); MARKS],
-    used: usize,
-}
-
-/// Marks of a [`Space`].
-const MARKS: usize = 128;
-
-impl<'a> Space<'a> {
-    fn index(sections: &Sections<'a>) -> Self {
-        let mut space = Self {
-            bytes: sections.bytes(kind::VMAS),
-            marks: [(0, Mark::default()); MARKS],
-            used: 0,
-        };
-        let mut vmas = sections.vmas();
-        let apart = usize::try_from(vmas.left())
-            .unwrap_or(usize::MAX)
-            .div_ceil(MARKS);
-        let mut marks = space.marks.iter_mut();
-        let mut number: usize = 0;
-        loop {
-            let mark = vmas.mark();
-            let Some(vma) = vmas.next() else {
-                return space;
-            };
-            if number.is_multiple_of(apart)
-                && let Some(slot) = marks.next()
-            {
-                *slot = (vma.start, mark);
-                space.used = space.used.saturating_add(1);
-            }
-            number = number.saturating_add(1);
-        }
-    }
-
-    /// True if the first and the last of so many bytes lie in mappings with this protection; they
-    /// are fewer than a page, or the kernel looks at them itself.
-    fn has(&self, address: u64, len: u64, wanted: u32) -> bool {
-        let last = address.saturating_add(len.saturating_sub(1));
-        self.holds(address, wanted) && self.holds(last, wanted)
-    }
-
-    fn holds(&self, address: u64, wanted: u32) -> bool {
-        let marks = self.marks.get(..self.used).unwrap_or(&[]);
-        let before = marks.partition_point(|(start, _)| *start <= address);
-        let Some((_, mark)) = before.checked_sub(1).and_then(|n| marks.get(n)) else {
-            return false;
-        };
-        Known::<record::Vma<'_>>::at(self.bytes, *mark)
-            .take_while(|vma| vma.start <= address)
-            .any(|vma| address < vma.end && vma.prot & wanted != 0)
-    }
-
-    /// What restorer and kernel read and write for a thread can be read and written.
-    fn check(&self, thread: &record::Thread) -> Checked {
-        if !self.has(thread.frame, FRAME, prot::READ) {
-            return Err(DecodeError::Value("address of the signal frame"));
-        }
-        let len = u64::from(thread.rseq_len);
-        if thread.rseq != 0 && !self.has(thread.rseq, len, prot::WRITE) {
-            return Err(DecodeError::Value("address of the restartable sequences"));
-        }
-        let mut words = thread.tid_words.into_iter().filter(|&word| word != 0);
-        if words.all(|word| self.has(word, 4, prot::WRITE)) {
-            Ok(())
-        } else {
-            Err(DecodeError::Value("address of a thread id"))
-        }
     }
 }

@@ -9,115 +9,26 @@
 //! Whether a timer was set to a date or to a span of time, nobody tells. One of a clock that shows
 //! dates which is due at a whole second was: chance does that once in a million times.
 
-use ckpt_format::limits;
+mod clock;
+mod listing;
+
+pub use listing::list;
+
 use ckpt_format::record::{Pending, PosixTimer, notify, timer_flag};
 use ckpt_format::toc::kind;
 
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
-use crate::sys::{Errno, SysResult, fs, process, signal, thread, timer};
-use crate::util::list::List;
-use crate::util::text::{Words, after, decimal, hexadecimal, split};
+use crate::sys::{Errno, SysResult, process, signal, thread, timer};
+use clock::{CLOCK_BITS, clock_of, date, now, settle_clock};
 
 const TIMER_ABSTIME: u32 = 1;
 /// Clocks whose time is a date: CLOCK_REALTIME, its alarms, CLOCK_TAI.
 const DATES: [u32; 3] = [0, 8, 11];
-const SECOND: u64 = 1_000_000_000;
 /// A date that does not come: the year 2116.
 const NEVER: u64 = 1 << 62;
 /// `si_code` of a timer's signal.
 const SI_TIMER: u32 = -2i32 as u32;
-/// What a clock of a processor's time has beside an id (linux/posix-timers_types.h).
-const CLOCK_BITS: i32 = 7;
-
-/// The timers, in the order of their ids, as far as the kernel tells of them: /proc has what they
-/// are, the calls ([`measure`]) what they are set to.
-pub fn list() -> Result<List<PosixTimer>> {
-    let mut all: List<PosixTimer> = List::new(limits::POSIX_TIMERS as usize);
-    let file = match fs::open(c"/proc/self/timers", fs::O_RDONLY, 0) {
-        Ok(file) => file,
-        // No /proc, or a kernel without CONFIG_CHECKPOINT_RESTORE.
-        Err(Errno::NOENT) => return refuse_by_number().map(|()| all),
-        Err(e) => fail!("cannot read /proc/self/timers: {e}"),
-    };
-    let mut text: List<u8> = List::new(256 << 20);
-    let mut buffer = [0; 4096];
-    loop {
-        let got = fs::read(file.number(), &mut buffer)
-            .or_fail(format_args!("cannot read /proc/self/timers"))?;
-        if got == 0 {
-            break;
-        }
-        text.append(buffer.get(..got).unwrap_or(&[]))?;
-    }
-    for line in split(text.as_slice(), b'\n') {
-        if let Some((id, _)) = after(line, b"ID: ").and_then(decimal) {
-            all.push(PosixTimer {
-                id: id as u32,
-                ..NOTHING
-            })?;
-        } else if let Some(timer) = all.as_mut_slice().last_mut()
-            && take(timer, line).is_none()
-        {
-            fail!("POSIX timer {}: /proc tells something unknown", timer.id);
-        }
-    }
-    // The kernel shows the youngest first, mostly the one with the greatest id.
-    let timers = all.as_mut_slice();
-    timers.reverse();
-    for end in 1..timers.len() {
-        let mut at = end;
-        while at > 0 && timers.get(at - 1).map(|t| t.id) > timers.get(at).map(|t| t.id) {
-            timers.swap(at - 1, at);
-            at -= 1;
-        }
-    }
-    Ok(all)
-}
-
-const NOTHING: PosixTimer = PosixTimer {
-    id: 0,
-    clock: 0,
-    notify: 0,
-    signal: 0,
-    target: 0,
-    flags: 0,
-    overrun: 0,
-    value: 0,
-    interval: 0,
-    next: 0,
-};
-
-/// A line of show_timer (fs/proc/base.c).
-fn take(timer: &mut PosixTimer, line: &[u8]) -> Option<()> {
-    if let Some(rest) = after(line, b"signal: ") {
-        let (number, rest) = decimal(rest)?;
-        (timer.value, _) = hexadecimal(after(rest, b"/")?)?;
-        timer.signal = number as u32;
-    } else if let Some(rest) = after(line, b"notify: ") {
-        let mut parts = split(rest, b'/');
-        timer.notify = Words("signal none thread").position(parts.next()?)? as u32;
-        if let Some(rest) = after(parts.next()?, b"tid.") {
-            timer.notify |= notify::THREAD_ID;
-            timer.target = decimal(rest)?.0 as u32;
-        }
-    } else if let Some(rest) = after(line, b"ClockID: ") {
-        let negative = after(rest, b"-");
-        let (number, _) = decimal(negative.unwrap_or(rest))?;
-        let sign = if negative.is_some() { -1 } else { 1 };
-        timer.clock = (sign * number as i32) as u32;
-    }
-    Some(())
-}
-
-/// Numbers are given out from zero up (kernel/time/posix-timers.c, posix_timer_add).
-fn refuse_by_number() -> Result<()> {
-    const LOOK_AT: u32 = 1024;
-    match (0..LOOK_AT).find(|&number| timer::overrun(number).is_ok()) {
-        Some(number) => fail!("POSIX timer {number}, of which /proc does not tell: not carried"),
-        None => Ok(()),
-    }
-}
 
 /// To be called right after a signal was taken: if a timer sent it, notes what that is set to and
 /// stops it, lest it send the next one before this one is queued again. `tids` are the threads.
@@ -256,93 +167,6 @@ pub fn settle(timers: &mut [PosixTimer], tids: &[u32]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What time it is for a timer whose time is a date.
-fn now(timer: &PosixTimer) -> SysResult<u64> {
-    const CLOCK_REALTIME_ALARM: u32 = 8;
-    let clock = if timer.clock == CLOCK_REALTIME_ALARM {
-        0
-    } else {
-        timer.clock
-    };
-    timer::clock(clock).map(timer::nanos)
-}
-
-/// The whole second at which a timer is due; `None` if that is at another moment. The time is
-/// asked for before and after what is left, and the second lies between.
-fn date(timer: &PosixTimer) -> SysResult<Option<u64>> {
-    const TRIES: u32 = 8;
-    let mut shortest = [0, u64::MAX];
-    for _ in 0..TRIES {
-        let before = now(timer)?;
-        let [_, left] = timer::setting(timer.id)?;
-        let after = now(timer)?;
-        let [from, to] = [before, after].map(|now| now.saturating_add(left));
-        let [a, b] = shortest;
-        if to - from < b - a {
-            shortest = [from, to];
-        }
-    }
-    let [from, to] = shortest;
-    let whole = to / SECOND * SECOND;
-    Ok((from..=to).contains(&whole).then_some(whole))
-}
-
-/// Names the thread of a clock that is "the caller's" to the kernel, and leaves the id out of the
-/// process's own.
-fn settle_clock(timer: &mut PosixTimer, tids: &[u32]) -> Result<()> {
-    let (id, clock) = (timer.id, timer.clock as i32);
-    let bits = clock & CLOCK_BITS;
-    let what = format_args!("cannot look at the clock of POSIX timer {id}");
-    if clock < 0 && timer.clock_thread().is_none() {
-        let pid = !(clock >> 3) as u32;
-        if pid != 0 && pid != process::id() {
-            fail!("POSIX timer {id}: on the clock of process {pid}: not carried");
-        }
-        timer.clock = (!CLOCK_BITS | bits) as u32;
-    } else if timer.clock_thread() == Some(0) {
-        let [_, left] = timer::setting(id).or_fail(what)?;
-        let owner = match tids {
-            &[only] if left > 0 => Some(only),
-            _ => owner(timer, tids).or_fail(what)?,
-        };
-        let Some(tid) = owner else {
-            fail!("POSIX timer {id}: of a thread that has ended: not carried");
-        };
-        timer.clock = clock_of(tid, bits);
-    }
-    Ok(())
-}
-
-/// The clock of a thread's time on the processor.
-fn clock_of(tid: u32, bits: i32) -> u32 {
-    ((!tid as i32) << 3 | bits) as u32
-}
-
-/// The thread that made a timer with its own clock. Set to a far date, the timer tells what time
-/// it is on its clock, and that is the clock of one thread only; the others stand still.
-fn owner(timer: &PosixTimer, tids: &[u32]) -> SysResult<Option<u32>> {
-    let bits = timer.clock as i32 & CLOCK_BITS;
-    for &tid in tids {
-        let clock = || timer::clock(clock_of(tid, bits)).map(timer::nanos);
-        let before = clock()?;
-        let old = match timer::set(timer.id, TIMER_ABSTIME, [0, NEVER]) {
-            Err(Errno::SRCH) => return Ok(None),
-            other => other?,
-        };
-        let [_, left] = timer::setting(timer.id)?;
-        if old == [0, 0] && timer.next > 0 {
-            // It has fired since, and setting it took its signal away.
-            timer::set(timer.id, TIMER_ABSTIME, [0, 1])?;
-        } else {
-            timer::set(timer.id, 0, old)?;
-        }
-        if (before..=clock()?).contains(&(NEVER - left)) {
-            return Ok(Some(tid));
-        }
-    }
-    Ok(None)
 }
 
 /// Looks whether the image's timers can be made here, while the restore can be given up.
