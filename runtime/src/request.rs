@@ -127,11 +127,14 @@ impl Request {
         let (_, _, pid, what) = signal::fields(info);
         let what = what as u32;
         let path = ShortText::format(format_args!("/proc/{pid}/fd/{}", what & FD));
-        // The kernel tells zero for a process of an outer namespace.
-        let file = if pid == 0 && what & HAS_NAME != 0 {
+        let opened = fs::open(path.as_c(), fs::O_RDWR, 0);
+        // The kernel tells zero for a process of an outer namespace; and one of an outer namespace of
+        // users may not be looked at (cap_ptrace_access_check, security/commoncap.c).
+        let is_hidden = pid == 0 || matches!(opened, Err(Errno::ACCES | Errno::PERM));
+        let file = if is_hidden && what & HAS_NAME != 0 {
             handover::fetch(what >> NAME, HANDOVER)
         } else {
-            fs::open(path.as_c(), fs::O_RDWR, 0)
+            opened
         };
         let shared = match file {
             Ok(file) => Shared::map(file.number()).ok()?,
