@@ -12,7 +12,7 @@ const GROWTH: u64 = 150_000;
 
 /// The system calls of a start with nothing but the three standard streams, none of them a
 /// terminal, and without settings in the environment.
-const CALLS: [&str; 18] = [
+const CALLS: [&str; 19] = [
     // The payload's data become writable.
     "mprotect",
     // What the root directory, namespaces (see `expected`) and the standard streams are.
@@ -28,10 +28,11 @@ const CALLS: [&str; 18] = [
     "getdents64",
     "getdents64",
     "close",
-    // The folder of images; whether a filter of system calls is in force; the break.
+    // The folder of images; whether a filter of system calls is in force; the break; the thread pointer.
     "getcwd",
     "prctl",
     "brk",
+    "arch_prctl",
     // The signal that asks for a checkpoint, and those of the command.
     "rt_sigaction",
     "rt_sigaction",

@@ -68,6 +68,8 @@ pub struct Config {
     pub log_file: Text<LOG_FILE>,
     /// The break at start, where the kernel put it.
     pub start_break: usize,
+    /// FS base at start, where a dynamic linker had put it; programs may move it (Go's do).
+    pub start_fs: u64,
     /// Address and length of the auxiliary vector on the initial stack.
     pub auxv: (usize, usize),
     /// The seccomp mode at start, which is the starter's affair.
@@ -133,6 +135,7 @@ static STORE: Global<Config> = Global::new(Config {
     level: Level::Error,
     log_file: Text::new(),
     start_break: 0,
+    start_fs: 0,
     auxv: (0, 0),
     seccomp: 0,
     vdso: 0,

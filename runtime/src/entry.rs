@@ -8,7 +8,7 @@ use ckpt_format::handoff;
 use crate::arch::entry::{extent, relocate, table};
 use crate::body::Task;
 use crate::state::{files, unsupported};
-use crate::sys::{mm, process};
+use crate::sys::{mm, process, thread};
 use crate::util::text::find_last;
 use crate::{config, gate};
 
@@ -189,6 +189,7 @@ impl InitialStack {
             c.code = code;
             c.auxv = (self.auxv.addr(), self.auxv_len * 16);
             c.start_break = mm::current_break();
+            c.start_fs = thread::fs_base().unwrap_or(0);
         });
         understood
     }

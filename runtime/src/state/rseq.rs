@@ -10,6 +10,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use ckpt_format::record::Thread;
 
+use crate::config;
 use crate::error::{Context, Result, fail};
 use crate::sys::{Errno, thread};
 
@@ -62,8 +63,8 @@ pub fn find(fs_base: u64) -> Rseq {
         Err(Errno::INVAL) => {}
         Err(_) => return none,
     }
-    let at = |distance: u64, len| {
-        let area = fs_base.wrapping_add(distance);
+    let at = |base: u64, distance: u64, len| {
+        let area = base.wrapping_add(distance);
         // SAFETY: something is registered, so this cannot succeed.
         let answer = unsafe { thread::rseq(area, len, 0, SIGNATURE) };
         (answer == Err(Errno::BUSY)).then(|| {
@@ -76,16 +77,22 @@ pub fn find(fs_base: u64) -> Rseq {
             }
         })
     };
-    if let Some(found) = at(USUAL.0.load(Relaxed), USUAL.1.load(Relaxed)) {
+    if let Some(found) = at(fs_base, USUAL.0.load(Relaxed), USUAL.1.load(Relaxed)) {
         return found;
     }
     // 32 is what all C libraries to date ask for; later ones the size the kernel recommends
     // (AT_RSEQ_FEATURE_SIZE, rounded up).
+    // The first thread's was registered before the program began, and Go's programs have moved the
+    // thread pointer since.
+    let bases = [fs_base, config::with(|c| c.start_fs)];
     for len in [32, 28, 33, 36, 40, 48, 64] {
-        for distance in (0..NEAR).step_by(32) {
-            let either = at(distance, len).or_else(|| at(distance.wrapping_neg(), len));
-            if let Some(found) = either {
-                return found;
+        for base in bases {
+            for distance in (0..NEAR).step_by(32) {
+                let either =
+                    at(base, distance, len).or_else(|| at(base, distance.wrapping_neg(), len));
+                if let Some(found) = either {
+                    return found;
+                }
             }
         }
     }

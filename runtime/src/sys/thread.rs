@@ -11,16 +11,22 @@ pub fn id() -> u32 {
     unsafe { call!(__NR_gettid) }.unwrap_or(0) as u32
 }
 
-/// FS and GS base, arch_prctl(2).
-pub fn bases() -> SysResult<(u64, u64)> {
+/// FS base, arch_prctl(2).
+pub fn fs_base() -> SysResult<u64> {
     const ARCH_GET_FS: u32 = 0x1003;
-    const ARCH_GET_GS: u32 = 0x1004;
-    let (mut fs, mut gs) = (0u64, 0u64);
+    let mut fs = 0u64;
     // SAFETY: the kernel writes the number.
     unsafe { call!(__NR_arch_prctl, ARCH_GET_FS, core::ptr::from_mut(&mut fs)) }?;
+    Ok(fs)
+}
+
+/// FS and GS base, arch_prctl(2).
+pub fn bases() -> SysResult<(u64, u64)> {
+    const ARCH_GET_GS: u32 = 0x1004;
+    let mut gs = 0u64;
     // SAFETY: the kernel writes the number.
     unsafe { call!(__NR_arch_prctl, ARCH_GET_GS, core::ptr::from_mut(&mut gs)) }?;
-    Ok((fs, gs))
+    Ok((fs_base()?, gs))
 }
 
 /// Sets FS and GS base.
