@@ -433,28 +433,35 @@ pub(super) fn listen(fd: Fd, sock: &Sock, number: u32) -> Result<Fd> {
     Ok(fd)
 }
 
-/// Makes a connection whose other end is lost: the end that is left, bound to its place or, if that
-/// is not to be had as on another host, to none; and what it is connected to.
+/// Makes a connection whose other end is lost: the end that is left, at its place or, if that is not
+/// to be had as on another host, at another; and what it is connected to.
 pub(super) fn severed(
     mut make: impl FnMut() -> Result<Fd>,
     sock: &Sock,
     number: u32,
 ) -> Result<[Fd; 2]> {
     let what = format_args!("descriptor {number}: cannot make its connection again");
-    let mut end = make()?;
+    let own = sock.local.internet();
+    let is_here = own.is_ok_and(|own| inet::is_here(&own));
     let mut host = Address::loopback(sock.family);
-    if let Ok(own) = sock.local.internet() {
-        if inet::bind(end.number(), sock, number).is_ok() {
-            host = own.or_host_of(&host);
-        } else {
-            end = make()?;
-        }
+    if let (Ok(own), true) = (own, is_here) {
+        host = own.or_host_of(&host);
     }
     let listener = make()?;
     inet::bind_to(listener.number(), &host.with_port(0), sock.family).or_fail(what)?;
     socket::listen(listener.number(), 8).or_fail(what)?;
     let at = socket::name(listener.number(), false).or_fail(what)?;
-    finish(end.number(), &at).or_fail(what)?;
+    let bound = make()?;
+    let end = if is_here && inet::bind(bound.number(), sock, number).is_ok() {
+        finish(bound.number(), &at).or_fail(what)?;
+        bound
+    } else if is_here {
+        // What is left of the killed process's connection is in the way.
+        connect(make, &sock.local, &at, number)?
+    } else {
+        finish(bound.number(), &at).or_fail(what)?;
+        bound
+    };
     let other = accept(listener.number(), end.number()).or_fail(what)?;
     Ok([end, other])
 }
