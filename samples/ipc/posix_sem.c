@@ -1,6 +1,7 @@
 // POSIX semaphores between processes. "named": sem_open, a file of /dev/shm that is mapped.
 // "unlinked": the same without its name. "unnamed": sem_init in shared memory.
 //#Variants: named unlinked unnamed
+//#Unseen: memory
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <semaphore.h>

@@ -1,6 +1,7 @@
 // What leads to another process is lost with the user's leave: a pipe and a Unix socket have come to their end, a
 // TCP connection was reset, a connection that waited to be accepted and a datagram of somebody else's are not there.
 //#Allow: pipe,unix,udp,tcp
+//#Unseen: sockets
 //#Variants: pipe full unix waiting datagram tcp tcp_waiting
 #include "inet.h"
 #include <sys/un.h>

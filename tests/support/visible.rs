@@ -117,6 +117,7 @@ pub fn look(pid: u32) -> Result<State> {
     }
     state.insert("timers".to_owned(), timers(pid));
     state.insert("descriptors".to_owned(), descriptors(pid)?);
+    state.insert("sockets".to_owned(), sockets(pid)?);
     state.insert("memory".to_owned(), memory_of(pid)?);
     Ok(state)
 }
@@ -184,6 +185,54 @@ fn descriptors(pid: u32) -> Result<String> {
         lines.insert(number, format!("{number}: {link} {}", kept.join(" ")));
     }
     Ok(lines.into_values().collect::<Vec<_>>().join("\n"))
+}
+
+/// What the tables of `/proc/PID/net` tell of each socket: addresses and state; kind,
+/// flags, state and name of a Unix socket; protocol and groups of a netlink one. The rest counts, or is an inode or
+/// an address of the kernel's.
+fn sockets(pid: u32) -> Result<String> {
+    const INTERNET: [usize; 3] = [1, 2, 3];
+    // Name, where the inode is, what is told.
+    const TABLES: [(&str, usize, &[usize]); 8] = [
+        ("tcp", 9, &INTERNET),
+        ("tcp6", 9, &INTERNET),
+        ("udp", 9, &INTERNET),
+        ("udp6", 9, &INTERNET),
+        ("raw", 9, &INTERNET),
+        ("raw6", 9, &INTERNET),
+        ("unix", 6, &[3, 4, 5, 7]),
+        ("netlink", 9, &[1, 3]),
+    ];
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return Ok("not readable".to_owned());
+    };
+    let mut inodes = BTreeMap::new();
+    for entry in entries {
+        let entry = entry?;
+        let link = fs::read_link(entry.path()).unwrap_or_default();
+        let link = link.display().to_string();
+        if let Some(inode) = link.strip_prefix("socket:[") {
+            let number: u32 = entry.file_name().to_string_lossy().parse()?;
+            inodes.insert(number, inode.trim_end_matches(']').to_owned());
+        }
+    }
+    let mut found = BTreeMap::new();
+    for (table, at, told) in TABLES.iter().filter(|_| !inodes.is_empty()) {
+        let text = fs::read_to_string(format!("/proc/{pid}/net/{table}")).unwrap_or_default();
+        for line in text.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let mut all = vec![*table];
+            all.extend(told.iter().filter_map(|&n| words.get(n).copied()));
+            if let Some(inode) = words.get(*at) {
+                found.insert((*inode).to_owned(), all.join(" "));
+            }
+        }
+    }
+    let told = |inode| found.get(inode).map_or("in no table", String::as_str);
+    let lines = inodes
+        .iter()
+        .map(|(number, inode)| format!("{number}: {}", told(inode)));
+    Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// Looks until two looks in a row agree, with the program at rest or at work in between: one that has just

@@ -75,7 +75,7 @@ pub(super) fn all(made: &Made<'_>, arena: &Arena, image: &Image<'_>, places: &[i
             let to = to.as_ref().map_or(&[][..], |name| name.as_bytes());
             let send = || socket::send(sender.number(), piece, control, to, flags);
             let sent = if inet::may_be_read(&sock) {
-                inet::deliver(receiver, message.from, send)
+                inet::deliver(receiver, &sock, message.from, send)
             } else if is_tcp && flags == 0 {
                 tcp::send_all(sender.number(), piece).map(|()| piece.len())
             } else {

@@ -146,22 +146,29 @@ pub(super) fn reach(sock: &Sock, from: &[u8], family: u32) -> Name {
     Name::at(&to.or_host_of(&from), family)
 }
 
-/// Sends a datagram to a socket and waits until it is in its queue. Meanwhile it takes only what
-/// comes `from` there, and no other socket of its port does.
+/// Sends a datagram to a socket and waits until it is in its queue. Meanwhile one of version 4 takes
+/// only what comes `from` there, and no other socket of its port does. One of version 6 that is not
+/// connected any more would keep the address and take nothing from others ever after
+/// (__udp_disconnect, net/ipv4/udp.c, leaves it; compute_score, net/ipv6/udp.c, looks at it).
 pub(super) fn deliver(
     receiver: i32,
+    sock: &Sock,
     from: &[u8],
     send: impl FnOnce() -> SysResult<usize>,
 ) -> SysResult<usize> {
     /// Times that it is looked at, a millisecond between them.
     const PATIENCE: u32 = 5000;
     const UNSPECIFIED: &[u8] = &[0; 16];
-    socket::connect(receiver, from)?;
+    let only = |from| match sock.family {
+        family::INET => socket::connect(receiver, from),
+        _ => Ok(()),
+    };
+    only(from)?;
     let before = queued(receiver);
     let sent = send()?;
     for _ in 0..PATIENCE {
         if queued(receiver) != before {
-            return socket::connect(receiver, UNSPECIFIED).map(|()| sent);
+            return only(UNSPECIFIED).map(|()| sent);
         }
         process::sleep(1);
     }
