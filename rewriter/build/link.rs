@@ -5,6 +5,9 @@
 //! sections in order, and its map is held against the others: the build fails if anything that an
 //! entry point leads to is in a part that is not unpacked for it.
 
+#[path = "../../runtime/arguments.rs"]
+mod arguments;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
@@ -197,7 +200,7 @@ fn run(archive: &Path, script: &str, entries: &[&str], to: &Path) -> (Vec<u8>, S
     let [at, map] = ["ld", "map"].map(|extension| to.with_extension(extension));
     fs::write(&at, script).expect("the folder can be written to");
     let mut cc = Command::new("cc");
-    cc.args(ARGUMENTS)
+    cc.args(arguments::ARGUMENTS)
         .args(entries.iter().map(|entry| format!("-Wl,-u,{entry}")));
     cc.arg(format!("-Wl,-e,{}", entries[0]));
     cc.arg(format!("-Wl,-T,{}", at.display()));
@@ -212,16 +215,3 @@ fn run(archive: &Path, script: &str, entries: &[&str], to: &Path) -> (Vec<u8>, S
     let map = fs::read_to_string(map).expect("cc has written it");
     (fs::read(to).expect("cc has linked it"), map)
 }
-
-/// Those of the resident part, which `runtime/build.rs` explains.
-const ARGUMENTS: [&str; 9] = [
-    "-nostdlib",
-    "-nostartfiles",
-    "-static-pie",
-    "-Wl,--no-dynamic-linker",
-    "-Wl,--build-id=none",
-    "-Wl,--gc-sections",
-    "-Wl,-z,norelro",
-    "-Wl,--no-eh-frame-hdr",
-    "-Wl,-z,noexecstack",
-];

@@ -4,7 +4,7 @@
 //! descriptor number; the program opens it through /proc and answers in it. No file in the file
 //! system, no tracing; the right to send the signal and to look at the requester's descriptors
 //! (same user) is all that is needed. A program that has taken signal 32 for itself is asked by
-//! SIGURG ([`REQUEST_SIGNALS`]), if it runs the same executable: another's handler of that is not
+//! SIGURG ([`crate::trigger::REQUEST_SIGNALS`]), if it runs the same executable: another's handler of that is not
 //! to be called.
 //!
 //! A program in namespaces of its own ([`crate::restore`], `--pid same`) sees no process id of the
@@ -12,19 +12,22 @@
 //! whose name came with the signal, and is given the file there.
 #![expect(unsafe_code, reason = "shares a page with another process")]
 
-use core::ffi::CStr;
+mod ask;
+mod status;
+mod ways;
+
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use crate::again::nanoseconds;
-use crate::entry::InitialStack;
-use crate::error::{Context, Error, Result, fail};
+use crate::error::{Context, Result};
+use crate::log;
 use crate::quiesce::Call;
 use crate::sys::signal::{self, Info};
-use crate::sys::{Errno, SysResult, fs, handover, mm, process, thread, timer};
-use crate::trigger::REQUEST_SIGNALS;
+use crate::sys::{Errno, fs, handover, mm, thread, timer};
 use crate::util::own;
-use crate::util::text::{PathText, ShortText, Show, Text, decimal, hexadecimal, labelled};
-use crate::{allow, config, error, log};
+use crate::util::text::{PathText, ShortText, Text};
+
+pub use ask::run;
 
 /// Bytes shared: the head, then text.
 const LEN: usize = 8192;
@@ -44,10 +47,6 @@ const HAS_NAME: u32 = 0x800;
 const NAME: u32 = 12;
 /// Seconds that a requester may take to hand the file over.
 const HANDOVER: u64 = 2;
-/// How long a program may take to notice; a stopped one never does.
-const PATIENCE: u64 = 10_000;
-/// When it is asked by the second signal.
-const SECOND: u64 = 1_000;
 
 /// Values of the first word.
 mod state {
@@ -238,378 +237,4 @@ impl Drop for Request {
         // SAFETY: mapped by `received`; nobody keeps an address in it.
         let _ = unsafe { mm::unmap(self.shared.0, LEN) };
     }
-}
-
-/// `./app.ckpt --checkpoint PID [-o IMG] [--stop] [--allow KIND]…`: asks, waits, prints the path. Never returns.
-pub fn run(stack: &InitialStack) -> ! {
-    let code = match arguments(stack).map(|wish| ask(&wish)) {
-        Ok(Ok(path)) => {
-            let mut line = path;
-            line.push(b"\n");
-            i32::from(fs::write_all(1, line.as_bytes()).is_err())
-        }
-        Ok(Err(_)) => {
-            log::error!("{}", error::message());
-            1
-        }
-        Err(_) => {
-            log::error!("{}", error::message());
-            2
-        }
-    };
-    process::exit(code)
-}
-
-/// What the command line asks.
-struct Wish {
-    pid: u32,
-    path: PathText,
-    stop: bool,
-    /// Losses that are accepted, a bit each.
-    allow: u32,
-}
-
-fn arguments(stack: &InitialStack) -> Result<Wish> {
-    let usage = || {
-        Error::new(format_args!(
-            "usage: --checkpoint PID [-o IMG] [--stop] [--allow KIND]..."
-        ))
-    };
-    let mut wish = Wish {
-        pid: 0,
-        path: PathText::new(),
-        stop: false,
-        allow: config::with(|c| c.allow),
-    };
-    let mut n = 2;
-    while let Some(argument) = stack.argument(n) {
-        n += 1;
-        let text = argument.to_bytes();
-        match text {
-            b"--stop" => wish.stop = true,
-            b"--allow" => {
-                wish.allow |= allow::argument(stack.argument(n))?;
-                n += 1;
-            }
-            b"-o" | b"--output" => {
-                let Some(path) = stack.argument(n) else {
-                    return Err(usage());
-                };
-                n += 1;
-                wish.path = absolute(path.to_bytes())?;
-            }
-            _ => match decimal(text) {
-                Some((pid @ 1..=0x3fff_ffff, [])) if wish.pid == 0 => wish.pid = pid as u32,
-                _ => return Err(usage()),
-            },
-        }
-    }
-    if wish.pid == 0 {
-        return Err(usage());
-    }
-    Ok(wish)
-}
-
-/// A path made absolute here, since the program that writes the image may work elsewhere.
-fn absolute(path: &[u8]) -> Result<PathText> {
-    let mut whole = PathText::new();
-    if path.is_empty() {
-        fail!("the image's name is empty");
-    }
-    if path.first() != Some(&b'/') {
-        let mut buffer = [0; 4096];
-        let here = fs::working_directory(&mut buffer)
-            .or_fail(format_args!("cannot tell the working directory"))?;
-        whole.push(here);
-        whole.push(b"/");
-    }
-    whole.push(path);
-    if whole.is_cut() {
-        fail!("the image's name is too long");
-    }
-    Ok(whole)
-}
-
-fn ask(wish: &Wish) -> Result<PathText> {
-    // What the caller left open is nothing to us, and the numbers above are to be small.
-    let _ = fs::close_range(3, !0);
-    let status = ready(wish.pid)?;
-    become_like(&status)?;
-    let file = fs::memory_file(c"ckpt-request").or_fail(format_args!("cannot make a request"))?;
-    fs::truncate(file.number(), LEN as u64).or_fail(format_args!("cannot make a request"))?;
-    let shared = Shared::map(file.number())?;
-    shared.word(1).store(u32::from(wish.stop), Ordering::SeqCst);
-    shared.word(3).store(wish.allow, Ordering::SeqCst);
-    shared.set_text(wish.path.as_bytes());
-    // Without it, only programs that see this process can be asked.
-    let socket = handover::listen().ok();
-    let name = socket
-        .as_ref()
-        .map_or(0, |(_, name)| HAS_NAME | name << NAME);
-    tell_seen(&shared, &Call::of_process(wish.pid));
-    let value = u64::from(MAGIC) << 32 | u64::from(file.number() as u32 | name);
-    let mut ways = Ways::new(wish.pid, &status, value);
-    wait(wish.pid, &shared, |waited| {
-        if let Some((socket, _)) = &socket {
-            // Nobody has called, or not the one that may.
-            let _ = handover::serve(socket, status.uid, file.number());
-        }
-        ways.go(waited)
-    })
-}
-
-/// The signals by which a program is still to be asked.
-struct Ways {
-    pid: u32,
-    value: u64,
-    first: Option<u32>,
-    second: Option<u32>,
-    /// When the first is sent even if no thread takes it, in milliseconds.
-    anyway: u64,
-    /// When it is the second's turn.
-    turn: u64,
-    /// The thread that the last one was sent to, and its number.
-    last: Option<(u32, u32)>,
-}
-
-impl Ways {
-    fn new(pid: u32, status: &Status, value: u64) -> Self {
-        let [first, second] = REQUEST_SIGNALS;
-        let second = Some(second).filter(|&n| status.catches(n) && same_program(pid));
-        Self {
-            pid,
-            value,
-            first: Some(first).filter(|&n| status.catches(n)),
-            second,
-            anyway: if second.is_some() { SECOND } else { 0 },
-            turn: 0,
-            last: None,
-        }
-    }
-
-    /// Sends what is due after so many milliseconds. A signal that no thread takes is left for
-    /// another moment: the program may block it for good, or just then.
-    fn go(&mut self, waited: u64) -> Result<()> {
-        if self
-            .last
-            .is_some_and(|(tid, n)| is_pending(self.pid, tid, n))
-        {
-            // The thread has had no time yet. What is sent by another way it would find when all is
-            // done, and if it blocks that, keep.
-            self.turn = waited + SECOND;
-            self.anyway = waited + SECOND;
-        }
-        if let Some(number) = self.first
-            && self.send(number, waited >= self.anyway)?
-        {
-            self.first = None;
-            self.turn = waited + SECOND;
-        }
-        if let Some(number) = self.second.filter(|_| waited >= self.turn)
-            && self.send(number, false)?
-        {
-            self.second = None;
-        }
-        Ok(())
-    }
-
-    /// Sends a signal to a thread that takes it, or where `anyway`, to the process if there is none.
-    /// One that is sent to the process may go to a thread that waits for it: the C libraries have
-    /// such for timers (timer_helper_thread, sysdeps/unix/sysv/linux/timer_routines.c of glibc),
-    /// programs for all signals.
-    fn send(&mut self, number: u32, anyway: bool) -> Result<bool> {
-        let pid = self.pid;
-        let taker = taker(pid, number);
-        // The last look: a program that does not handle it any more would be ended.
-        if (taker.is_none() && !anyway) || !Status::read(pid)?.catches(number) {
-            return Ok(anyway);
-        }
-        let info = signal::info(number, 0, QUEUED, process::id(), self.value);
-        let sent = match taker {
-            Some(tid) => {
-                self.last = Some((tid, number));
-                signal::queue_thread(pid, tid, number, &info)
-            }
-            None => signal::queue(pid, number, &info),
-        };
-        match sent {
-            // The thread has ended meanwhile.
-            Err(Errno::SRCH) if taker.is_some() => Ok(false),
-            sent => sent
-                .map(|()| true)
-                .or_fail(format_args!("cannot send a request to process {pid}")),
-        }
-    }
-}
-
-/// A thread in which a handler of that signal would run.
-fn taker(pid: u32, number: u32) -> Option<u32> {
-    let path = ShortText::format(format_args!("/proc/{pid}/task"));
-    let mut buffer = [0; 4096];
-    let folder = fs::open(path.as_c(), fs::O_RDONLY | fs::O_DIRECTORY, 0).ok()?;
-    while let Ok(got @ 1..) = fs::entries(folder.number(), &mut buffer) {
-        let names = fs::names(buffer.get(..got).unwrap_or(&[]));
-        let tids = names.filter_map(decimal).map(|(tid, _)| tid as u32);
-        if let Some(tid) = { tids }.find(|&tid| takes(pid, tid, number)) {
-            return Some(tid);
-        }
-    }
-    None
-}
-
-/// Does the thread neither block the signal nor wait for signals by itself?
-fn takes(pid: u32, tid: u32, number: u32) -> bool {
-    /// rt_sigtimedwait(2), as /proc/PID/task/TID/syscall begins.
-    const WAITS: &[u8] = b"128 ";
-    let path = ShortText::format(format_args!("/proc/{pid}/task/{tid}/syscall"));
-    let mut call = [0; 8];
-    let waits = fs::glance(path.as_c(), &mut call).starts_with(WAITS);
-    let handles = |s: Status| !matches!(s.state, b'Z' | b'X') && s.blocked >> (number - 1) & 1 == 0;
-    !waits && Status::of_thread(pid, tid).is_ok_and(handles)
-}
-
-/// Has the thread not taken a signal yet that it was sent?
-fn is_pending(pid: u32, tid: u32, number: u32) -> bool {
-    Status::of_thread(pid, tid).is_ok_and(|s| s.pending >> (number - 1) & 1 != 0)
-}
-
-/// Does the process run this executable?
-fn same_program(pid: u32) -> bool {
-    let path = ShortText::format(format_args!("/proc/{pid}/exe"));
-    match (fs::stat(path.as_c()), fs::stat(c"/proc/self/exe")) {
-        (Ok(its), Ok(own)) => (its.st_dev, its.st_ino) == (own.st_dev, own.st_ino),
-        _ => false,
-    }
-}
-
-/// The program's status, once it takes requests: one that has just been started, or is being
-/// restored, does so in a moment.
-fn ready(pid: u32) -> Result<Status> {
-    const MOMENT: u64 = 2_000;
-    let begin = process::ticks();
-    loop {
-        let status = Status::read(pid)?;
-        let [first, second] = REQUEST_SIGNALS;
-        if status.catches(first) || status.catches(second) && same_program(pid) {
-            return Ok(status);
-        }
-        if process::ticks() - begin > MOMENT {
-            fail!(
-                "process {pid} is not a program patched with ckpt-patch, or does not take requests any more"
-            );
-        }
-        process::sleep(5);
-    }
-}
-
-/// Waits for the answer, and until the program has the file does `serve` every moment, telling how
-/// many milliseconds have passed.
-fn wait(pid: u32, shared: &Shared, mut serve: impl FnMut(u64) -> Result<()>) -> Result<PathText> {
-    let begin = process::ticks();
-    loop {
-        let now = shared.word(0).load(Ordering::SeqCst);
-        match now {
-            state::DONE => return Ok(shared.text()),
-            state::FAILED => fail!("{}", shared.text::<{ error::MESSAGE }>()),
-            _ => {}
-        }
-        let pause = if now == state::NEW {
-            serve(process::ticks() - begin)?;
-            1
-        } else {
-            50
-        };
-        thread::wait(shared.word(0).as_ptr(), now, pause);
-        if shared.word(0).load(Ordering::SeqCst) != now {
-            continue;
-        }
-        let status = Status::read(pid);
-        let state = status.as_ref().map_or(b'X', |s| s.state);
-        if state == b'X' || (state == b'Z' && is_alone(pid)) {
-            fail!("process {pid} ended before its image was complete");
-        }
-        if now == state::NEW
-            && process::ticks() - begin > PATIENCE
-            && shared.move_on(state::NEW, state::CANCELLED)
-        {
-            let why = Show::text(match state {
-                b'T' | b't' => "it is stopped",
-                b'D' => "it is in uninterruptible sleep",
-                _ => "it blocks or ignores requests",
-            });
-            fail!(
-                "process {pid} did not answer within {} s: {why}",
-                PATIENCE / 1000
-            );
-        }
-    }
-}
-
-/// Has the process no threads beside its first? A first thread that has ended is a zombie for as
-/// long as there are others.
-fn is_alone(pid: u32) -> bool {
-    let path = Text::<64>::format(format_args!("/proc/{pid}/task"));
-    // Two links of a folder are its own.
-    fs::stat(path.as_c()).map_or(true, |stat| stat.st_nlink <= 3)
-}
-
-/// What /proc/PID/status tells.
-struct Status {
-    state: u8,
-    caught: u64,
-    blocked: u64,
-    /// Of the thread's own.
-    pending: u64,
-    uid: u32,
-    gid: u32,
-}
-
-impl Status {
-    fn read(pid: u32) -> Result<Self> {
-        let path = ShortText::format(format_args!("/proc/{pid}/status"));
-        Self::at(path.as_c()).or_fail(format_args!("no process {pid} to be seen"))
-    }
-
-    fn of_thread(pid: u32, tid: u32) -> SysResult<Self> {
-        let path = ShortText::format(format_args!("/proc/{pid}/task/{tid}/status"));
-        Self::at(path.as_c())
-    }
-
-    fn at(path: &CStr) -> SysResult<Self> {
-        let mut buffer = [0; 4096];
-        let file = fs::open(path, fs::O_RDONLY, 0)?;
-        let len = fs::read_at(file.number(), &mut buffer, 0)?;
-        let text = buffer.get(..len).unwrap_or(&[]);
-        let field = |name: &[u8]| labelled(text, name).unwrap_or(&[]);
-        let set = |name: &[u8]| hexadecimal(field(name)).map_or(0, |(set, _)| set);
-        let first = |name: &[u8]| decimal(field(name)).map_or(0, |(n, _)| n as u32);
-        Ok(Self {
-            state: field(b"State:").first().copied().unwrap_or(b'X'),
-            caught: set(b"SigCgt:"),
-            blocked: set(b"SigBlk:"),
-            pending: set(b"SigPnd:"),
-            uid: first(b"Uid:"),
-            gid: first(b"Gid:"),
-        })
-    }
-}
-
-impl Status {
-    fn catches(&self, number: u32) -> bool {
-        self.caught >> (number - 1) & 1 != 0
-    }
-}
-
-/// The program must be able to look at our descriptors: root takes the program's ids, and a
-/// requester whose file may not be read becomes one that may be looked at.
-fn become_like(status: &Status) -> Result<()> {
-    const PR_SET_DUMPABLE: u32 = 4;
-    let [uid, ..] = process::credentials();
-    if uid == 0 && status.uid != 0 {
-        process::set_ids(status.uid, status.gid)
-            .or_fail(format_args!("cannot take the ids of the program's user"))?;
-    }
-    process::control(PR_SET_DUMPABLE, 1, 0)
-        .map(drop)
-        .or_fail(format_args!("cannot make the request readable"))
 }
