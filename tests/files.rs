@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
-    Launch, Link, PASS, Sample, Scratch, checkpoint, patch_with, wait_for_runtime, wait_until,
+    Launch, Link, PASS, Sample, Scratch, checkpoint, patch_with, wait_for_ready, wait_for_runtime,
 };
 
 /// A program with files that has ended, and an image of it.
@@ -39,10 +39,7 @@ impl Case {
         let set = env.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
         launch.env.extend(set);
         let mut process = launch.start()?;
-        wait_until("\"ready\"", || {
-            process.check_alive()?;
-            Ok(scratch.text("out").contains("ready\n"))
-        })?;
+        wait_for_ready(&mut process, &scratch)?;
         let image = scratch.join("kept.img");
         checkpoint(&program, process.pid(), &image, true)?;
         process.wait()?;

@@ -11,7 +11,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
-    Launch, PASS, Process, Scratch, checkpoint, checkpoint_by_signal, patch, times, wait_until,
+    Launch, PASS, Process, Scratch, checkpoint, checkpoint_by_signal, patch, times, wait_for_ready,
+    wait_until,
 };
 use rustix::process::Signal;
 
@@ -101,10 +102,7 @@ fn threads_come_and_go(cgo: &str) -> Result<()> {
     patch(&built, &program)?;
     let launch = Launch::new(&program, &[], scratch.path());
     let mut process = launch.start()?;
-    wait_until("\"ready\"", || {
-        process.check_alive()?;
-        Ok(scratch.text("out").contains("ready\n"))
-    })?;
+    wait_for_ready(&mut process, &scratch)?;
     let take = |process: &Process, number: u32| -> Result<PathBuf> {
         let image = scratch.join(&format!("{number}.img"));
         checkpoint(&program, process.pid(), &image, false)

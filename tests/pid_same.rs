@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
     Cat, Dialog, Launch, Link, PASS, Process, Sample, Scratch, checkpoint, command_of, echo, patch,
-    wait_until,
+    wait_for_ready, wait_until,
 };
 use rustix::process::{Pid, Signal, kill_process_group};
 
@@ -30,10 +30,7 @@ impl Case {
         let go = scratch.join("go").display().to_string();
         let launch = Launch::new(&program, &[&go], scratch.path());
         let mut process = launch.start()?;
-        wait_until("\"ready\"", || {
-            process.check_alive()?;
-            Ok(scratch.text("out").contains("ready\n"))
-        })?;
+        wait_for_ready(&mut process, &scratch)?;
         let pid = process.pid();
         Ok(Self {
             scratch,

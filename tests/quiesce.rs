@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use ckpt_tests::{
-    Launch, Link, PASS, Process, Sample, Scratch, Subject, command_of, patch, wait_until,
+    Launch, Link, PASS, Process, Sample, Scratch, Subject, command_of, patch, wait_for_ready,
+    wait_until,
 };
 use rustix::process::Signal;
 
@@ -20,10 +21,7 @@ fn refused(variant: &str, link: Link, times: u32, words: &[&str]) -> Result<()> 
     let go = scratch.join("go").display().to_string();
     let launch = Launch::new(&program, &[&go, variant], scratch.path());
     let mut process = launch.start()?;
-    wait_until("\"ready\"", || {
-        process.check_alive()?;
-        Ok(scratch.text("out").contains("ready\n"))
-    })?;
+    wait_for_ready(&mut process, &scratch)?;
     let image = scratch.join("refused.img");
     for _ in 0..times {
         let ask = command_of(&program, None)
@@ -136,10 +134,7 @@ fn a_stopped_program_that_blocks_a_signal() -> Result<()> {
     )?;
     let go = scratch.join("go").display().to_string();
     let mut process = Launch::new(&program, &[&go, "blocked"], scratch.path()).start()?;
-    wait_until("\"ready\"", || {
-        process.check_alive()?;
-        Ok(scratch.text("out").contains("ready\n"))
-    })?;
+    wait_for_ready(&mut process, &scratch)?;
     process.signal(Signal::STOP)?;
     let image = scratch.join("late.img");
     let mut asker = command_of(&program, None)

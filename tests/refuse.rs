@@ -5,8 +5,8 @@ use std::fs;
 
 use anyhow::{Result, ensure};
 use ckpt_tests::{
-    Launch, Link, PASS, Process, Sample, Scratch, command_of, look_settled, patch, wait_for_state,
-    wait_until,
+    Launch, Link, PASS, Process, Sample, Scratch, command_of, look_settled, patch, wait_for_ready,
+    wait_for_state, wait_until,
 };
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::Signal;
@@ -327,10 +327,7 @@ fn refused(sample: &str, variant: &str, link: Link, words: &[&str]) -> Result<()
         scratch.path(),
     );
     let mut process = launch.start()?;
-    wait_until("\"ready\"", || {
-        process.check_alive()?;
-        Ok(scratch.text("out").contains("ready\n"))
-    })?;
+    wait_for_ready(&mut process, &scratch)?;
     // A thread that counts never looks quite the same; then there is nothing to compare.
     let before = look_settled(&mut process)?;
 

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use ckpt_tests::{Launch, Link, Sample, Scratch, checkpoint, patch, wait_for_runtime, wait_until};
+use ckpt_tests::{
+    Launch, Link, Sample, Scratch, checkpoint, patch, wait_for_ready, wait_for_runtime,
+};
 
 /// A program that had names, and an image of it.
 struct Case {
@@ -43,10 +45,7 @@ impl Case {
         let go = scratch.join("go").display().to_string();
         let launch = Launch::new(&program, &[&go, at], scratch.path());
         let mut process = launch.start()?;
-        wait_until("\"ready\"", || {
-            process.check_alive()?;
-            Ok(scratch.text("out").contains("ready\n"))
-        })?;
+        wait_for_ready(&mut process, &scratch)?;
         let image = scratch.join("kept.img");
         let pid = process.pid();
         checkpoint(&program, pid, &image, true)?;

@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 use ckpt_tests::{
     Dialog, Launch, Link, Sample, Scratch, Subject, checkpoint, checkpoint_by_signal, command_of,
-    patch, wait_until,
+    patch, wait_for_ready,
 };
 use rustix::process::Signal;
 
@@ -179,10 +179,7 @@ fn a_loss_is_allowed_by_its_kind_for_one_checkpoint() -> Result<()> {
     let mut launch = Launch::new(&program, &[&go, "pipe"], scratch.path());
     launch.env.push(("CKPT_LOG".to_owned(), "info".to_owned()));
     let mut process = launch.start()?;
-    wait_until("\"ready\"", || {
-        process.check_alive()?;
-        Ok(scratch.text("out").contains("ready"))
-    })?;
+    wait_for_ready(&mut process, &scratch)?;
     let pid = process.pid().to_string();
     let ask = |allow: &[&str], code: i32| -> Result<String> {
         let run = command_of(&program, None)

@@ -28,7 +28,7 @@ pub use launch::{Launch, Streams, command_of};
 pub use originals::{JVM, build, installed, java};
 pub use place::{Scratch, is_root, repository};
 pub use product::{patch, patch_tool, patch_with};
-pub use run::{Process, wait_until};
+pub use run::{Process, wait_for_ready, wait_until};
 pub use sample::{Ask, Link, Sample};
 pub use series::{Series, times};
 pub use subject::Subject;

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::LIMIT;
+use crate::place::Scratch;
 
 /// A running program; killed with the value.
 #[derive(Debug)]
@@ -121,6 +122,14 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Waits until a sample that writes to the file `out` has said that it is ready.
+pub fn wait_for_ready(process: &mut Process, scratch: &Scratch) -> Result<()> {
+    wait_until("\"ready\"", || {
+        process.check_alive()?;
+        Ok(scratch.text("out").contains("ready\n"))
+    })
 }
 
 /// Waits until the condition holds, looking every millisecond or so.

@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{Launch, Link, PASS, Process, Sample, Scratch, checkpoint, patch, wait_until};
+use crate::{Launch, Link, PASS, Process, Sample, Scratch, checkpoint, patch, wait_for_ready};
 
 /// A run of a sample; images go to memory, for there are many.
 #[derive(Debug)]
@@ -32,10 +32,7 @@ impl Series {
     /// Starts it and waits until it is ready.
     pub fn start(&self) -> Result<Process> {
         let mut process = self.launch.start()?;
-        wait_until("\"ready\"", || {
-            process.check_alive()?;
-            Ok(self.scratch.text("out").contains("ready\n"))
-        })?;
+        wait_for_ready(&mut process, &self.scratch)?;
         Ok(process)
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use crate::launch::{Launch, command_of};
 use crate::place::Scratch;
 use crate::product::patch;
-use crate::run::{Process, wait_until};
+use crate::run::{Process, wait_for_ready};
 use crate::sample::{Link, Sample};
 use crate::{PASS, wait_for_runtime};
 
@@ -43,10 +43,7 @@ impl Subject {
             .map(|(name, value)| ((*name).to_owned(), value.replace("DIR", &dir)));
         launch.env.extend(settings);
         let mut process = launch.start()?;
-        wait_until("\"ready\"", || {
-            process.check_alive()?;
-            Ok(scratch.text("out").contains("ready\n"))
-        })?;
+        wait_for_ready(&mut process, &scratch)?;
         Ok(Self {
             scratch,
             launch,

@@ -18,25 +18,28 @@ pub struct Origin {
     pub mode: u32,
 }
 
-/// What is noted: the descriptors, device and inode of the root directory, inodes of namespaces.
+/// What is noted.
 #[derive(Clone, Copy, Debug)]
-pub struct Streams(
-    pub [Origin; 3 + MORE],
-    pub (u64, u64),
-    pub [u32; NAMESPACES],
-);
+pub struct Streams {
+    /// The descriptors.
+    pub descriptors: [Origin; 3 + MORE],
+    /// Device and inode of the root directory.
+    pub root: (u64, u64),
+    /// Inodes of the namespaces.
+    pub namespaces: [u32; NAMESPACES],
+}
 
 impl Streams {
     /// No descriptor.
-    pub const NONE: Self = Self(
-        [Origin {
+    pub const NONE: Self = Self {
+        descriptors: [Origin {
             fd: -1,
             file: (0, 0),
             mode: 0,
         }; 3 + MORE],
-        (0, 0),
-        [0; NAMESPACES],
-    );
+        root: (0, 0),
+        namespaces: [0; NAMESPACES],
+    };
 }
 
 /// The note as it lies in memory.

@@ -37,7 +37,7 @@ fn of(thread: &[u8], n: usize) -> u32 {
 
 /// Refuses by name what is not that of the start. `others` are the threads beside the caller.
 pub fn refuse(others: &Standstill) -> Result<()> {
-    let noted = config::with(|c| c.streams.streams.2);
+    let noted = config::with(|c| c.streams.streams.namespaces);
     for (n, &then) in noted.iter().enumerate().filter(|(_, then)| **then != 0) {
         let name = Show(NAMES.get(n).unwrap_or(b""));
         if of(b"thread-self", n) != then {

@@ -2,10 +2,10 @@
 //! inotify instances watch, of which the kernel tells no more than the numbers to who may not open
 //! files by handle (open_by_handle_at(2)).
 //!
-//! Of the latter first what can be looked at without a trace: the working directory, the program's arguments, the
-//! files that it has open, and all directories above. Then directories are read, those nearest to
-//! the working directory and to the tops of the file systems first, unless the program would be told
-//! of that. Other file systems are left alone: one of a network might not even answer.
+//! Of the latter first what can be looked at without a trace: the working directory, the program's
+//! arguments, the files that it has open, and all directories above. Then directories are read, those
+//! nearest to the working directory and to the tops of the file systems first, unless the program
+//! would be told of that. Other file systems are left alone: one of a network might not even answer.
 #![expect(
     unsafe_code,
     reason = "vouches that a record of integers may be all zeroes"

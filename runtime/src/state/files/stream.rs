@@ -28,7 +28,7 @@ fn set(streams: Streams) {
 #[inline(never)]
 pub fn note(by_root: bool) {
     let mut noted = surroundings(by_root);
-    let mut slots = noted.0.iter_mut();
+    let mut slots = noted.descriptors.iter_mut();
     for (fd, slot) in (0..3).zip(&mut slots) {
         *slot = origin(fd);
     }
@@ -52,7 +52,7 @@ pub fn note(by_root: bool) {
 pub(super) fn standard() -> Streams {
     let [_, user, ..] = process::credentials();
     let mut noted = surroundings(user == 0);
-    for (fd, slot) in (0..3).zip(&mut noted.0) {
+    for (fd, slot) in (0..3).zip(&mut noted.descriptors) {
         *slot = origin(fd);
     }
     noted
@@ -60,7 +60,11 @@ pub(super) fn standard() -> Streams {
 
 /// Root directory and namespaces.
 fn surroundings(of_root: bool) -> Streams {
-    Streams(Streams::NONE.0, root(), namespaces::note(of_root))
+    Streams {
+        root: root(),
+        namespaces: namespaces::note(of_root),
+        ..Streams::NONE
+    }
 }
 
 /// Device and inode of the root directory.
@@ -72,7 +76,7 @@ fn root() -> (u64, u64) {
 /// elsewhere after a restore.
 #[must_use]
 pub fn has_other_root() -> bool {
-    let noted = config::with(|c| c.streams.streams.1);
+    let noted = config::with(|c| c.streams.streams.root);
     noted != ANY && noted != root()
 }
 
@@ -80,8 +84,8 @@ pub fn has_other_root() -> bool {
 pub(super) fn add(to: &mut Streams, stream: u32, place: i32) {
     let fd = stream as i32;
     if fd > 2
-        && !to.0.iter().any(|o| o.fd == fd)
-        && let Some(slot) = to.0.iter_mut().find(|o| o.fd < 0)
+        && !to.descriptors.iter().any(|o| o.fd == fd)
+        && let Some(slot) = to.descriptors.iter_mut().find(|o| o.fd < 0)
     {
         *slot = Origin {
             fd,
@@ -132,9 +136,10 @@ fn leads_out(fd: i32) -> bool {
 /// restored program the same numbers lead to others.
 pub(super) fn take() -> Streams {
     let streams = config::with(|c| c.streams.streams);
-    let Streams(_, root, namespaces) = Streams::NONE;
-    let descriptors = streams.0.map(|o| Origin { file: ANY, ..o });
-    set(Streams(descriptors, root, namespaces));
+    set(Streams {
+        descriptors: streams.descriptors.map(|o| Origin { file: ANY, ..o }),
+        ..Streams::NONE
+    });
     streams
 }
 
@@ -148,7 +153,7 @@ pub(super) fn put_back(streams: Streams) {
 pub(super) fn which(fd: i32, stat: &Stat, flags: u32, streams: Streams) -> Option<u32> {
     let here = (stat.st_dev, stat.st_ino);
     let access = flags & fs::O_ACCMODE;
-    let all = || streams.0.into_iter().filter(|o| o.fd >= 0);
+    let all = || streams.descriptors.into_iter().filter(|o| o.fd >= 0);
     let own = all().find(|o| o.fd == fd);
     if own.is_some_and(|own| own.file == here || own.file == ANY) {
         return Some(fd as u32);
