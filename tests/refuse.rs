@@ -62,7 +62,16 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         "proc_thread",
         &[
             "descriptor 7: /proc/",
-            "/stat, which is of another thread: not carried",
+            "/mounts, which is of another thread: not carried",
+        ],
+    ),
+    (
+        "refuse/descriptors",
+        "proc_message",
+        &[
+            "descriptor ",
+            ": /proc/self/task/",
+            "/stat, in a message: not carried",
         ],
     ),
     (

@@ -1,6 +1,6 @@
 // Descriptors that a checkpoint cannot carry: descriptor 7 is one of them. It is refused by name, and the
 // program goes on and still has it.
-//#Variants: lost_name pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread long_path unix_pair unix_message unix_listening tcp tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
+//#Variants: lost_name pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread proc_message long_path unix_pair unix_message unix_listening tcp tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
 #include "../lib/sample.h"
 #include <netinet/in.h>
@@ -77,6 +77,23 @@ static void start_second(void) {
         short_sleep();
 }
 
+// The receiving end of sockets between which a message with descriptors waits.
+static int in_message(const int sent[3]) {
+    int two[2];
+    expect(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, two) == 0, "socketpair");
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(3 * sizeof sent[0])];
+    } control = {.head = {.cmsg_len = CMSG_LEN(3 * sizeof sent[0]), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.head), sent, 3 * sizeof sent[0]);
+    struct iovec data = {"x", 1};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    expect(sendmsg(two[1], &message, 0) == 1, "sendmsg");
+    for (int i = 0; i < 3; i++)
+        close(sent[i]);
+    return two[0];
+}
+
 static int make(const char *kind) {
     int two[2] = {-1, -1};
     if (strcmp(kind, "pipe") == 0) {
@@ -122,7 +139,7 @@ static int make(const char *kind) {
     if (strcmp(kind, "proc_thread") == 0) {
         start_second();
         char name[64];
-        snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)second);
+        snprintf(name, sizeof name, "/proc/self/task/%d/mounts", (int)second);
         return open(name, O_RDONLY);
     }
     if (strcmp(kind, "long_path") == 0) {
@@ -145,18 +162,14 @@ static int make(const char *kind) {
         int sent[3] = {open("/dev/null", O_RDONLY)};
         for (int i = 1; i < 3; i++)
             sent[i] = (int)syscall(434 /* pidfd_open */, getppid(), 0);
-        expect(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, two) == 0, "socketpair");
-        union {
-            struct cmsghdr head;
-            char room[CMSG_SPACE(sizeof sent)];
-        } control = {.head = {.cmsg_len = CMSG_LEN(sizeof sent), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS}};
-        memcpy(CMSG_DATA(&control.head), sent, sizeof sent);
-        struct iovec data = {"x", 1};
-        struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-        expect(sendmsg(two[1], &message, 0) == 1, "sendmsg");
-        for (int i = 0; i < 3; i++)
-            close(sent[i]);
-        return two[0];
+        return in_message(sent);
+    }
+    if (strcmp(kind, "proc_message") == 0) {
+        start_second();
+        char name[64];
+        snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)second);
+        int sent[3] = {open(name, O_RDONLY), dup(0), dup(0)};
+        return in_message(sent);
     }
     if (strcmp(kind, "unix_listening") == 0) {
         // A process that is no child waits to be accepted.

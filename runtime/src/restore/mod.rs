@@ -178,6 +178,7 @@ fn restore(passage: &Passage) -> Result<()> {
     namespace::drop_rights()?;
     // SAFETY: memory is in place; the threads wait.
     unsafe { staged.owners.repair(&image) };
+    files::restore_tasks(&image, |tid| staged.owners.new_id(tid))?;
     posix_timers::restore(&image, |tid| staged.owners.new_id(tid))?;
     crew.queue_signals();
     signals::restore_pending(&image, records.program.pid, true, born)?;

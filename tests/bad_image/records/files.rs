@@ -62,6 +62,29 @@ fn open_files() -> Result<()> {
 }
 
 #[test]
+fn files_of_threads() -> Result<()> {
+    let mut cases = Cases::new("thread-files")?;
+    let parts = cases.parts();
+    let all: Vec<File<'_>> = parts.all(kind::FILES);
+    let regular = all.iter().position(|f| f.kind == file_kind::REGULAR);
+    let regular = regular.expect("a regular file");
+    let descriptors: Vec<Descriptor> = parts.all(kind::DESCRIPTORS);
+    let of_it = descriptors
+        .iter()
+        .find(|d| d.file as usize == regular)
+        .expect("a descriptor of it");
+    let bad = files_with(&parts, regular, |f| {
+        f.path = b"/proc/self/task/4194305/comm";
+    });
+    let what = format!(
+        "descriptor {}: /proc/self/task/4194305/comm: no such thread",
+        of_it.fd
+    );
+    cases.refused_with("thread", &bad, &what);
+    cases.end()
+}
+
+#[test]
 fn descriptors() -> Result<()> {
     let mut cases = Cases::new("descriptors")?;
     let parts = cases.parts();

@@ -264,7 +264,7 @@ impl Seen<'_> {
 }
 
 /// The path of a file of the process's own in /proc, which has another number after a restore;
-/// refuses those of other processes and threads, whose numbers would mean others or nobody.
+/// refuses those of other processes, whose numbers would mean others or nobody.
 fn own_proc(fd: i32, path: &[u8]) -> Result<PathText> {
     let mut text = PathText::new();
     let Some((id, rest)) = after(path, b"/proc/").and_then(decimal) else {
@@ -283,13 +283,16 @@ fn own_proc(fd: i32, path: &[u8]) -> Result<PathText> {
             text.push(b"/proc/thread-self");
             text.push(rest);
         }
-        Some(_) => {
-            return Err(refused(
-                fd,
-                format_args!("{shown}, which is of another thread"),
-            ));
+        // A watch on one of these would be on the file that stands in for it.
+        Some(_)
+            if [&b"/mounts"[..], b"/mountinfo"]
+                .iter()
+                .any(|end| path.ends_with(end)) =>
+        {
+            let what = format_args!("{shown}, which is of another thread");
+            return Err(refused(fd, what));
         }
-        None => {
+        _ => {
             text.push(b"/proc/self");
             text.push(rest);
         }

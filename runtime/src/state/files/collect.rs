@@ -10,13 +10,13 @@ use super::socket::Sockets;
 use super::terminal::Terminals;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
 use super::{
-    epoll, eventfd, inotify, locks, memfd, pipe, pty, queue, saved, search, signalfd, stream,
+    epoll, eventfd, inotify, locks, memfd, pipe, pty, queue, saved, search, signalfd, stream, task,
     timerfd,
 };
 use crate::error::{Context, Result, fail};
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
-use crate::util::text::{Text, decimal};
+use crate::util::text::{Show, Text, decimal};
 
 /// Descriptors looked for one by one where there is no /proc.
 const PROBED: u64 = 4096;
@@ -84,10 +84,19 @@ impl Collector {
         let what = format_args!("cannot look at a descriptor in a message");
         let stat = fs::stat_fd(fd).or_fail(what)?;
         let flags = fs::control(fd, F_GETFL, 0).or_fail(what)? as u32;
-        match self.same_as(fd, &stat, flags)? {
-            Some(file) => Ok((file, false)),
-            None => Ok((self.description(fd, stat, flags)?, true)),
+        let (number, new) = match self.same_as(fd, &stat, flags)? {
+            Some(file) => (file, false),
+            None => (self.description(fd, stat, flags)?, true),
+        };
+        let book = &self.files.book;
+        if let Some(known) = book.files().get(number as usize)
+            && task::is_one(book.path(known))
+        {
+            // What is sent before there are threads is what stands in for it.
+            let shown = Show(book.path(known));
+            return Err(refused(fd, format_args!("{shown}, in a message")));
         }
+        Ok((number, new))
     }
 
     /// The n-th description.

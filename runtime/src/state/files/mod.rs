@@ -26,6 +26,7 @@ mod search;
 mod signalfd;
 mod socket;
 mod stream;
+mod task;
 mod terminal;
 mod timerfd;
 
@@ -37,6 +38,7 @@ pub use open::{Opened, changed, open};
 pub use saved::will_be_back;
 pub use search::beside;
 pub use stream::{has_other_root, note as note_streams};
+pub use task::restore as restore_tasks;
 pub use terminal::restore as restore_terminals;
 
 use crate::error::Result;

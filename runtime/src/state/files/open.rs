@@ -11,7 +11,7 @@ use super::saved::Saved;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use super::{
-    contents, epoll, eventfd, inotify, locks, pidfd, queue, signalfd, socket, stream, timerfd,
+    contents, epoll, eventfd, inotify, locks, pidfd, queue, signalfd, socket, stream, task, timerfd,
 };
 use crate::allow;
 use crate::error::{Context, Error, Result, fail};
@@ -153,7 +153,7 @@ impl Opener<'_> {
                 None => fail!("descriptor {fd}: cannot make its socket again"),
             },
             file_kind::DEVICE => open_device(fd, file)?,
-            file_kind::PATH => open_path(fd, file)?,
+            file_kind::PATH => open_path(fd, file, &task::name_for_now(image, fd, file.path)?)?,
             file_kind::EVENTFD => eventfd::open(fd, file)?,
             file_kind::EPOLL => epoll::open(fd, file)?,
             file_kind::INOTIFY => inotify::open(fd, file)?,
@@ -162,7 +162,7 @@ impl Opener<'_> {
             file_kind::SIGNALFD => signalfd::open(fd, file)?,
             file_kind::PIDFD => pidfd::open(fd, file)?,
             _ if file.is_saved() => self.saved.open(number, fd, file)?,
-            _ => open_named(fd, file)?,
+            _ => open_named(fd, file, &task::name_for_now(image, fd, file.path)?)?,
         };
         if !fills_late(file) {
             set_signals(opened.number(), fd, file, self.program)?;
@@ -211,8 +211,7 @@ pub(super) fn c_path(path: &[u8]) -> PathText {
 }
 
 /// A regular file or a directory.
-pub(super) fn open_named(fd: u32, file: &File<'_>) -> Result<Fd> {
-    let path = c_path(file.path);
+pub(super) fn open_named(fd: u32, file: &File<'_>, path: &PathText) -> Result<Fd> {
     // Looked at first: opening a FIFO that has taken the name would wait, and opening a device
     // may do something.
     let there = fs::stat(path.as_c()).map_err(|e| cannot_open(fd, file.path, e))?;
@@ -295,8 +294,7 @@ fn open_terminal(file: &File<'_>) -> Option<Fd> {
 }
 
 /// An O_PATH descriptor, perhaps of a symbolic link.
-fn open_path(fd: u32, file: &File<'_>) -> Result<Fd> {
-    let path = c_path(file.path);
+fn open_path(fd: u32, file: &File<'_>, path: &PathText) -> Result<Fd> {
     let opened =
         fs::open(path.as_c(), file.flags & !ACT, 0).map_err(|e| cannot_open(fd, file.path, e))?;
     let stat = fs::stat_fd(opened.number()).map_err(|e| cannot_open(fd, file.path, e))?;
@@ -305,7 +303,7 @@ fn open_path(fd: u32, file: &File<'_>) -> Result<Fd> {
 }
 
 /// Signal-driven I/O.
-fn set_signals(opened: i32, fd: u32, file: &File<'_>, program: u32) -> Result<()> {
+pub(super) fn set_signals(opened: i32, fd: u32, file: &File<'_>, program: u32) -> Result<()> {
     set_owner(opened, fd, file, program)?;
     if file.flags & O_ASYNC != 0 {
         fs::control(opened, F_SETFL, file.flags as usize)
@@ -328,7 +326,7 @@ pub(super) fn set_owner(number: i32, fd: u32, file: &File<'_>, program: u32) -> 
 }
 
 /// Where reading and writing goes on.
-fn set_position(file: &File<'_>, place: i32) -> Result<()> {
+pub(super) fn set_position(file: &File<'_>, place: i32) -> Result<()> {
     let has_one = matches!(
         file.kind,
         file_kind::REGULAR | file_kind::DIRECTORY | file_kind::DELETED | file_kind::MEMORY

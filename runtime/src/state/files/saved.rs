@@ -138,7 +138,7 @@ impl<'a> Saved<'a> {
             *slot = one;
         }
         if keep {
-            return open_named(fd, file);
+            return open_named(fd, file, &c_path(file.path));
         }
         let name = if one.fresh == 1 {
             meanwhile(file)
