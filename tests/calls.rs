@@ -20,9 +20,8 @@ use ckpt_tests::{Link, Series, command_of, times, wait_for_runtime};
 /// Shorter than any of the waits: one that began again would never end.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// How far what is left of a call's time may be from what it should be, nanoseconds. When a call fell asleep only the
-/// scheduler's clock tells, and that of another processor if the thread was moved asleep: docs/SUPPORT.md. So one in a
-/// hundred may be wrong.
+/// How far what is left of a call's time may be from what it should be, nanoseconds: when a call fell asleep only the
+/// scheduler's clock tells. None may end earlier; half of them may end later, for a machine may be busy.
 const RIGHT: i64 = 5_000_000;
 /// A kernel that tells microseconds leaves out what is less.
 const ROUNDED: i64 = 1_000;
@@ -91,11 +90,7 @@ impl Rests {
                 least / 1000,
                 most / 1000
             );
-            let early = late.iter().filter(|&&late| late < -RIGHT).count();
-            ensure!(
-                early <= 1 + late.len() / 100,
-                "{number}: {early} early, {least} ns"
-            );
+            ensure!(least >= -RIGHT, "{number}: {least} ns early");
             ensure!(median <= RIGHT, "{number}: {median} ns late");
         }
         Ok(())
@@ -158,8 +153,7 @@ fn restores(sample: &str, link: Link) -> Result<()> {
     let mut rests = Rests::default();
     for number in 0..times(4, 100) {
         sleep(PERIOD * 5);
-        let image = run.checkpoint(&process, number)?;
-        process.kill()?;
+        let image = run.stop(&mut process, number)?;
         rests.read(&image, true)?;
         process = run.launch.restore(&image).start()?;
         wait_for_runtime(&mut process)?;
@@ -259,16 +253,8 @@ fn time_that_is_left() -> Result<()> {
         let all = links
             .iter()
             .flat_map(|link| calls.map(|call| (call, *link)));
-        // A thread that the kernel has moved to another processor while it slept may end early, which is rare
-        // (docs/SUPPORT.md): hardly twice.
-        let twice = move |call, link| {
-            one(call, link).or_else(|error| {
-                println!("{call} {}, once more: {error:#}", link.name());
-                one(call, link)
-            })
-        };
         let threads: Vec<_> = all
-            .map(|(call, link)| (call, link, scope.spawn(move || twice(call, link))))
+            .map(|(call, link)| (call, link, scope.spawn(move || one(call, link))))
             .collect();
         for (call, link, thread) in threads {
             let rest = thread

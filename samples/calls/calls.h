@@ -13,8 +13,7 @@
 #include <sys/prctl.h>
 
 static const long SPAN = 300000000; // ns
-// How much too early a call may end, for which nothing but the scheduler's clock tells how long it had waited: ns. One in
-// a hundred may be worse (docs/SUPPORT.md).
+// How much too early a call may end, for which nothing but the scheduler's clock tells how long it had waited: ns.
 static const long RIGHT = 5000000;
 
 // A call over which restores came, in ns of CLOCK_MONOTONIC: when it was to end without them, when the thread was
@@ -198,8 +197,7 @@ static void calls_judge(struct wait *all, int count) {
         struct wait *w = &all[i];
         long most, late = calls_median(w->late, w->lates, &most);
         expect(w->abnormal == 0, "%s: %ld of %ld: %d", w->name, w->abnormal, w->rounds, w->first_abnormal);
-        long may_be = w->wake || w->absolute ? 0 : 1 + w->rounds / 100;
-        expect(w->early <= may_be, "%s: %ld of %ld are early", w->name, w->early, w->rounds);
+        expect(w->early == 0, "%s: %ld of %ld are early", w->name, w->early, w->rounds);
         expect(late < SPAN / 2000, "%s: %ld us late", w->name, late);
     }
     expect(calls_again <= 1, "woken again %ld times", calls_again);

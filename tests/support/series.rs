@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
@@ -36,10 +37,23 @@ impl Series {
         Ok(process)
     }
 
-    /// Takes a checkpoint; tells where the image is.
-    pub fn checkpoint(&self, process: &Process, number: u32) -> Result<std::path::PathBuf> {
+    /// Takes a checkpoint, after which the program goes on; tells where the image is.
+    pub fn checkpoint(&self, process: &Process, number: u32) -> Result<PathBuf> {
+        self.image(process, number, false)
+    }
+
+    /// Likewise, but the program ends with it: what is not its own (System V queues) does not run
+    /// ahead of the image.
+    pub fn stop(&self, process: &mut Process, number: u32) -> Result<PathBuf> {
+        let image = self.image(process, number, true)?;
+        let status = process.wait()?;
+        ensure!(status.success(), "stopped: {status}");
+        Ok(image)
+    }
+
+    fn image(&self, process: &Process, number: u32, stop: bool) -> Result<PathBuf> {
         let image = self.scratch.join(&format!("{number}.img"));
-        checkpoint(&self.launch.program, process.pid(), &image, false).with_context(|| {
+        checkpoint(&self.launch.program, process.pid(), &image, stop).with_context(|| {
             let output = self.scratch.text("out");
             format!("checkpoint {number}; output: {output}")
         })?;

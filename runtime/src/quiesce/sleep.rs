@@ -35,14 +35,24 @@ pub(super) fn since(pid: u32, tid: u32) -> u64 {
 }
 
 /// `se.exec_start`, nanoseconds: written as milliseconds with six decimals.
+///
+/// It is zero if the task was moved to another processor while it slept but was still in the queue
+/// of the first (enqueue_entity() in kernel/sched/fair.c; tasks that had more than their share stay
+/// there for a while since 6.12). Then `se.avg.last_update_time` tells when it has left the queue of
+/// the other: a little later than it fell asleep, never earlier.
 fn last_run(pid: u32, tid: u32) -> Option<u64> {
-    let mut text = [0; 512];
+    let mut text = [0; 2048];
     let text = file_of(pid, tid, "sched", &mut text);
-    let value = labelled(text, b"se.exec_start")?;
-    let value = trim_start(trim_start(value).strip_prefix(b":")?);
-    let (whole, rest) = decimal(value)?;
+    let number = |label| {
+        let value = labelled(text, label)?.strip_prefix(b":")?;
+        decimal(trim_start(value))
+    };
+    let (whole, rest) = number(b"se.exec_start")?;
     let (part, _) = decimal(rest.strip_prefix(b".")?)?;
-    Some(whole * 1_000_000 + part)
+    match whole * 1_000_000 + part {
+        0 => Some(number(b"se.avg.last_update_time")?.0),
+        run => Some(run),
+    }
 }
 
 fn behind(processor: usize) -> Option<u64> {
