@@ -300,6 +300,76 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         &["seccomp filter of the program's own"],
     ),
     ("refuse/whole", "mdwe", &["may not be made executable"]),
+    (
+        "refuse/objects",
+        "io_uring",
+        &[
+            "descriptor 7: io_uring of 4 entries (1 not submitted, 1 completed, 0 files, 0 buffers): not carried",
+        ],
+    ),
+    (
+        "refuse/objects",
+        "io_uring_mapped",
+        &["anon_inode:[io_uring]: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "secret",
+        &["descriptor 7: secret memory: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "secret_mapped",
+        &["secret memory /secretmem (deleted): not carried"],
+    ),
+    (
+        "refuse/objects",
+        "perf",
+        &["descriptor 7: perf_event: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "fanotify",
+        &["descriptor 7: fanotify: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "vsock",
+        &["descriptor 7: vsock socket: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "mptcp",
+        &[
+            "descriptor 7: tcp socket to 127.0.0.1:",
+            " with more than plain tcp: not carried",
+        ],
+    ),
+    (
+        "refuse/objects",
+        "netlink",
+        &["descriptor 7: netlink socket of protocol 12: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "busy_polling",
+        &["descriptor 7: epoll with busy polling: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "owner",
+        &["descriptor 7: signals to process ", ": not carried"],
+    ),
+    (
+        "refuse/objects",
+        "namespace",
+        &["descriptor 7: namespace net:[", "]: not carried"],
+    ),
+    (
+        "refuse/objects",
+        "huge_pages",
+        &["huge-page mapping: not carried"],
+    ),
     ("refuse/whole", "aio", &["asynchronous i/o context"]),
     (
         "refuse/whole",
@@ -312,7 +382,11 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     for (sample, variant, words) in REFUSED.iter().copied() {
+        let links = Sample::named(sample).expect("a sample").links;
         for link in [Link::Pie, Link::Musl] {
+            if !links.contains(&link) {
+                continue;
+            }
             trials.push(Trial::test(
                 format!("refused::{sample}:{variant}::{}", link.name()),
                 move || {

@@ -2,12 +2,13 @@
 
 use core::fmt;
 
+use super::fdinfo;
 use super::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFMT, S_IFSOCK};
 use crate::allow;
 use crate::error::{Error, Result};
 use crate::sys::fs::{self, Stat};
 use crate::sys::socket::{self, About};
-use crate::util::text::{Show, after, before};
+use crate::util::text::{Show, after, before, hexadecimal, labelled};
 
 /// The error of a descriptor that is not carried.
 #[cold]
@@ -107,8 +108,29 @@ fn anonymous(fd: i32, link: &[u8]) -> Error {
         .unwrap_or(name);
     match bare {
         b"eventpoll" => refused(fd, format_args!("epoll")),
+        b"io_uring" => ring(fd),
         b"bpf-map" => refused(fd, format_args!("bpf map")),
         b"bpf-prog" => refused(fd, format_args!("bpf program")),
         other => refused(fd, format_args!("{}", Show(other))),
     }
+}
+
+/// An io_uring, with what is in it (io_uring_show_fdinfo() in io_uring/fdinfo.c).
+fn ring(fd: i32) -> Error {
+    let mut room = [0; 1024];
+    let text = fdinfo::read(fd, &mut room).unwrap_or(&[]);
+    let number = |label| fdinfo::number(text, label).unwrap_or(0);
+    let between = |head, tail| number(tail).wrapping_sub(number(head));
+    let mask = labelled(text, b"SqMask:\t0x").and_then(hexadecimal);
+    refused(
+        fd,
+        format_args!(
+            "io_uring of {} entries ({} not submitted, {} completed, {} files, {} buffers)",
+            mask.map_or(0, |(n, _)| n + 1),
+            between(b"SqHead:", b"SqTail:"),
+            between(b"CqHead:", b"CqTail:"),
+            number(b"UserFiles:"),
+            number(b"UserBufs:")
+        ),
+    )
 }
