@@ -358,6 +358,26 @@ fn prelinked() {
 }
 
 #[test]
+fn dumped_with_its_heap() {
+    let dir = dir();
+    build_c(dir.path(), "gcc");
+    let rename = "objcopy --rename-section .init_array=.data app";
+    must(dir.path(), rename);
+    refused(
+        dir.path(),
+        "app",
+        "was dumped with its heap, which must go on right behind its data",
+        "patch the program that dumped it, or try --force",
+    );
+    let forced = run(ckpt_patch()
+        .args(["app", "-o", "patched", "--force"])
+        .current_dir(dir.path()));
+    assert_eq!((forced.status, forced.stderr.as_str()), (0, ""));
+    let ran = run(Command::new(dir.path().join("patched")).arg("a"));
+    assert_eq!((ran.status, ran.stdout.as_str()), (RETURNS, SAYS));
+}
+
+#[test]
 fn no_room_for_a_program_header() {
     let dir = dir();
     fs::write(

@@ -50,6 +50,9 @@ pub(crate) struct Facts {
 pub(crate) fn classify(input: &Input, headers: &Headers, force: bool) -> Result<Facts> {
     refuse_patched(input, headers)?;
     refuse_prelinked(headers)?;
+    if !force {
+        refuse_dumped(headers)?;
+    }
     let linkage = linkage(input, headers)?;
     headers.check_entry()?;
     let overlay = overlay::find(input, headers, force)?;
@@ -87,6 +90,23 @@ fn refuse_prelinked(headers: &Headers) -> Result<()> {
         return Err(PatchError::unsupported(
             "is prelinked",
             "undo that first with `prelink -u`",
+        ));
+    }
+    Ok(())
+}
+
+/// Programs that were dumped with their heap inside (`unexec`, as GNU Common Lisp does) have it as
+/// more sections of the name `.data`, and take it that the heap goes on right behind them, where our
+/// segment would be.
+fn refuse_dumped(headers: &Headers) -> Result<()> {
+    let data = headers
+        .sections
+        .iter()
+        .filter(|s| headers.name(s) == b".data");
+    if data.count() > 1 {
+        return Err(PatchError::unsupported(
+            "was dumped with its heap, which must go on right behind its data",
+            "patch the program that dumped it, or try --force",
         ));
     }
     Ok(())
