@@ -22,20 +22,27 @@ struct Case {
 impl Case {
     /// `saved`: with the contents of its files.
     fn new(label: &str, options: &[&str], env: &[(&str, &str)]) -> Result<Self> {
-        let scratch = Scratch::new(label)?;
-        let program = scratch.join("app");
-        patch_with(
-            &Sample::named("image/saved")?.build(Link::Pie)?,
-            &program,
-            options,
-        )?;
-        let go = scratch.join("go").display().to_string();
         let saved = if options.is_empty() && env.is_empty() {
             "plain"
         } else {
             "saved"
         };
-        let mut launch = Launch::new(&program, &[&go, saved], scratch.path());
+        Self::of("image/saved", saved, label, options, env)
+    }
+
+    fn of(
+        sample: &str,
+        variant: &str,
+        label: &str,
+        options: &[&str],
+        env: &[(&str, &str)],
+    ) -> Result<Self> {
+        let scratch = Scratch::new(label)?;
+        let program = scratch.join("app");
+        let sample = Sample::named(sample)?.build(Link::Pie)?;
+        patch_with(&sample, &program, options)?;
+        let go = scratch.join("go").display().to_string();
+        let mut launch = Launch::new(&program, &[&go, variant], scratch.path());
         let set = env.iter().map(|&(n, v)| (n.to_owned(), v.to_owned()));
         launch.env.extend(set);
         let mut process = launch.start()?;
@@ -309,4 +316,44 @@ fn saved_files_can_be_kept_as_they_are() -> Result<()> {
     )?;
     ensure!(case.contents("log")? == before, "a file was written");
     case.passes(&[])
+}
+
+#[test]
+fn removed_directories_come_back_where_they_can() -> Result<()> {
+    let case = Case::of("image/removed", "", "removed", &[], &[])?;
+    let dir = case.scratch.path().display().to_string();
+    let upper = case.path("upper");
+    let is = |options: &[&str], wanted: &str| -> Result<()> {
+        // Standard output goes on where it was.
+        let out = File::options().write(true).open(case.path("out"))?;
+        out.set_len("ready\n".len() as u64)?;
+        case.passes(options)?;
+        let out = case.scratch.text("out");
+        let told = out.lines().nth(1).context("no line")?.replace(&dir, "DIR");
+        ensure!(is_like(&told, wanted), "{told} instead of {wanted}");
+        Ok(())
+    };
+    let is_empty = || -> Result<()> {
+        ensure!(fs::read_dir(&upper)?.next().is_none(), "something is left");
+        Ok(())
+    };
+    is(&[], "DIR/upper/gone (deleted) above there")?;
+    is_empty()?;
+    let taken = case.scratch.make_dir("upper/gone")?;
+    is(&[], "DIR/upper/gone.# (deleted) above there")?;
+    fs::remove_dir(taken)?;
+    is_empty()?;
+    // The one above cannot be written to, or is gone.
+    fs::set_permissions(&upper, PermissionsExt::from_mode(0o555))?;
+    is(&[], "/tmpDIR/upper/gone (deleted) above removed")?;
+    is_empty()?;
+    fs::remove_dir(&upper)?;
+    is(&[], "DIR/upper/gone (deleted) above removed")?;
+    ensure!(
+        !upper.exists() && !Path::new("/tmp/tmp").exists(),
+        "it is left"
+    );
+    case.scratch.make_dir("other")?;
+    let rule = format!("{dir}/upper={dir}/other");
+    is(&["--remap", &rule], "DIR/other/gone (deleted) above there")
 }

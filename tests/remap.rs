@@ -193,9 +193,8 @@ fn addresses_by_their_parts() -> Result<()> {
     let tcp = SocketAddr::new(host, case.tcp.port());
     let udp = SocketAddr::new(case.udp.ip(), port);
     ensure!(told == Case::names(names, [tcp, udp]), "{told}");
-    let unused =
-        "ckpt: warning: --remap 127.77.0.2:=[::1]:: nothing in the image has such a name\n";
-    ensure!(case.said() == unused, "{}", case.said());
+    // A rule that was not needed is no error.
+    ensure!(case.said().is_empty(), "{}", case.said());
     Ok(())
 }
 
@@ -232,6 +231,7 @@ fn the_longest_path_of_whole_names_counts() -> Result<()> {
         "DIR=DIR".to_owned(),
     ];
     let mut launch = case.restore(&rules);
+    launch.args.extend(["--log", "info"].map(str::to_owned));
     launch.streams.error = "moved.err".to_owned();
     let mut process = launch.start()?;
     wait_for_runtime(&mut process)?;
@@ -246,10 +246,14 @@ fn the_longest_path_of_whole_names_counts() -> Result<()> {
     }
     let said = case.scratch.text("moved.err");
     let unused = format!(
-        "ckpt: warning: --remap {0}/her={0}/x: nothing in the image has such a name\n",
+        "ckpt: --remap {0}/her={0}/x: nothing in the image has such a name",
         case.scratch.path().display()
     );
-    ensure!(said == unused, "{said}");
+    let told: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("--remap"))
+        .collect();
+    ensure!(told == [unused], "{said}");
     process.kill()
 }
 

@@ -66,7 +66,8 @@ fn write(
     ended: &[Ended],
 ) -> Result<PathText> {
     let arena = Arena::new(ARENA)?;
-    let files = files::collect()?;
+    let mut places = places::collect(others)?;
+    let files = files::collect(&mut places)?;
     let space = memory::collect(&files)?;
     let adjustments = ipc::undo::collect()?;
     let segments = ipc::shm::collect(&space)?;
@@ -78,7 +79,6 @@ fn write(
     let notes = mm::collect(&arena, mm::lock_future(space.flags_of_new))?;
     let policies = numa::collect(&space)?;
     let credentials = credentials::collect(&arena)?;
-    let places = places::collect(others)?;
     let attributes = attributes::collect(&arena, dumpable, &places)?;
     let actions = signals::actions()?;
     let program = program(&arena, sequence)?;

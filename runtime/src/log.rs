@@ -35,27 +35,14 @@ impl Level {
 
 /// Tells something, if the level in force wants it.
 pub fn line(level: Level, args: fmt::Arguments<'_>) {
-    let what: &[u8] = if level == Level::Error {
-        b"error: "
-    } else {
-        &[]
-    };
-    say(level, what, args);
-}
-
-/// Tells what is amiss, if errors are told, and is none.
-#[cold]
-pub fn warning(args: fmt::Arguments<'_>) {
-    say(Level::Error, b"warning: ", args);
-}
-
-fn say(level: Level, what: &[u8], args: fmt::Arguments<'_>) {
     if level > config::with(|c| c.level) {
         return;
     }
     let mut text = Text::<1100>::new();
     text.push(b"ckpt: ");
-    text.push(what);
+    if level == Level::Error {
+        text.push(b"error: ");
+    }
     text.push_fmt(args);
     text.push(b"\n");
     write(text.as_bytes());

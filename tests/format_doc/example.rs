@@ -67,6 +67,7 @@ pub(crate) fn attributes() -> Attributes<'static> {
         memory_merge: 0,
         soft: [1024; 16],
         hard: [u64::MAX; 16],
+        removed: 0,
         cwd: b"/tmp",
     }
 }

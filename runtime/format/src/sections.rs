@@ -101,7 +101,10 @@ impl<'a> Sections<'a> {
         self.one(kind::MACHINE, record::Machine::check)?;
         self.one(kind::MM, record::Mm::check)?;
         self.one(kind::VDSO, record::Vdso::check)?;
-        self.one(kind::ATTRIBUTES, record::Attributes::check)?;
+        self.one(kind::ATTRIBUTES, |attributes: &record::Attributes<'_>| {
+            attributes.check()?;
+            self.worked_in(attributes.removed)
+        })?;
         self.one(kind::TIMERS, record::Timers::check)?;
         self.one(kind::CREDENTIALS, record::Credentials::check)?;
         self.one(kind::JOB, record::Job::check)?;
@@ -183,6 +186,11 @@ impl<'a> Sections<'a> {
         self.known(kind::VMAS)
     }
 
+    fn file(&self, number: u32) -> Option<record::File<'a>> {
+        let mut files = self.known::<record::File<'_>>(kind::FILES);
+        files.nth(usize::try_from(number).unwrap_or(usize::MAX))
+    }
+
     /// Tells how many bytes of pages belong to files and shared objects.
     fn contents(&self, objects: u32, files: u32) -> Checked<u64> {
         let mut total: u64 = 0;
@@ -201,13 +209,19 @@ impl<'a> Sections<'a> {
     fn files(&self) -> Checked<u32> {
         let files = self.known::<record::File<'_>>(kind::FILES);
         let count = files.left();
-        for file in files {
+        let mut with_number = 0;
+        for (number, file) in (1..).zip(files) {
             file.check()?;
+            // Working directories that were removed may come last, and have none.
+            if !file.is_removed() {
+                with_number = number;
+            }
         }
         let mut floor = 0;
         let mut seen: u32 = 0;
         let mut number = |file: u32| {
-            // Descriptions are numbered as they first occur, those under way in messages last.
+            // Descriptions are numbered as they first occur, those under way in messages after
+            // those with a descriptor.
             let next = seen;
             seen = seen.max(file.saturating_add(1));
             file <= next && file < count
@@ -225,10 +239,20 @@ impl<'a> Sections<'a> {
                 return Err(DecodeError::Value("descriptor in a message"));
             }
         }
-        if seen == count {
+        if seen >= with_number {
             Ok(count)
         } else {
             Err(DecodeError::Value("open file without a descriptor"))
+        }
+    }
+
+    /// Zero, or the place of a removed directory, plus one.
+    fn worked_in(&self, removed: u32) -> Checked {
+        match removed.checked_sub(1).map(|number| self.file(number)) {
+            Some(file) if !file.is_some_and(|file| file.is_removed()) => {
+                Err(DecodeError::Value("working directory that was removed"))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -430,6 +454,7 @@ impl<'a> Sections<'a> {
         let mut threads = self.known::<record::Thread>(kind::THREADS);
         for place in self.known::<record::Place<'_>>(kind::PLACES) {
             place.check()?;
+            self.worked_in(place.removed)?;
             if place.tid == program.pid || !threads.any(|thread| thread.tid == place.tid) {
                 return Err(DecodeError::Value("thread of a working directory"));
             }

@@ -42,7 +42,7 @@ const LEAVE: u32 = 2;
 
 /// The threads that are being made.
 #[derive(Debug)]
-pub(super) struct Crew {
+pub(super) struct Crew<'a> {
     made: u32,
     /// How many are ready, and how many have queued their signals after that.
     ready: AtomicU32,
@@ -52,17 +52,20 @@ pub(super) struct Crew {
     turn: AtomicU32,
     /// How many have not left yet.
     here: AtomicU32,
+    /// Descriptors of the image's open files, for threads in a directory that was removed.
+    open: &'a [i32],
 }
 
-impl Crew {
+impl<'a> Crew<'a> {
     /// Nobody yet.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(open: &'a [i32]) -> Self {
         Self {
             made: 0,
             ready: AtomicU32::new(0),
             next: AtomicU32::new(WAIT),
             turn: AtomicU32::new(0),
             here: AtomicU32::new(0),
+            open,
         }
     }
 
@@ -168,8 +171,8 @@ unsafe extern "C" fn live(task: usize) -> ! {
     let task = unsafe { &*(task as *const Task) };
     // SAFETY: likewise.
     let image = unsafe { &*(task.image as *const Image<'_>) };
-    // SAFETY: likewise; only its atomic members are used.
-    let crew = unsafe { &*(task.crew as *const Crew) };
+    // SAFETY: likewise; only its atomic members are used, and what never changes.
+    let crew = unsafe { &*(task.crew as *const Crew<'_>) };
     // SAFETY: likewise.
     let rights = unsafe { &*(task.rights as *const Rights<'_>) };
     // SAFETY: memory is in place.
@@ -177,7 +180,7 @@ unsafe extern "C" fn live(task: usize) -> ! {
     // SAFETY: likewise; the thread is this one.
     unsafe { signals::rename_senders(image, &task.record) };
     if done.is_err()
-        || places::restore(image, task.record.tid).is_err()
+        || places::restore(image, task.record.tid, crew.open).is_err()
         || namespace::drop_rights().is_err()
         || rights.give(&task.record).is_err()
     {

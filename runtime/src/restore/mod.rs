@@ -157,7 +157,8 @@ fn restore(passage: &Passage) -> Result<()> {
     numa::restore(&image);
     place::seal(&image)?;
 
-    attributes::restore(&records.attributes)?;
+    let open = opened.places();
+    attributes::restore(&records.attributes, open)?;
     signal::set_mask(!0).or_fail(format_args!("cannot block signals"))?;
     opened.install(&image)?;
     if let Some(first) = &records.thread {
@@ -167,7 +168,7 @@ fn restore(passage: &Passage) -> Result<()> {
         unsafe { signals::rename_senders(&image, first) };
     }
     signals::restore_actions(&image)?;
-    let mut crew = Crew::new();
+    let mut crew = Crew::new(open);
     crew.assemble(
         &arena,
         &image,
@@ -175,6 +176,7 @@ fn restore(passage: &Passage) -> Result<()> {
         &mut staged.owners,
         &rights,
     )?;
+    opened.settle(&image)?;
     namespace::drop_rights()?;
     // SAFETY: memory is in place; the threads wait.
     unsafe { staged.owners.repair(&image) };

@@ -125,21 +125,34 @@ struct Rules<'a> {
     used: &'a mut [u8],
 }
 
+/// The rules of a command line, with the numbers of their arguments.
+struct Each<'a> {
+    stack: &'a InitialStack,
+    next: usize,
+}
+
+impl<'a> Iterator for Each<'a> {
+    type Item = (usize, &'a [u8], Rule<'a>);
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let n = self.next;
+            let text = self.stack.argument(n)?.to_bytes();
+            self.next += 1;
+            let before = self.stack.argument(n - 1)?.to_bytes();
+            if before == b"--remap"
+                && let Some(rule) = Rule::read(text)
+            {
+                return Some((n, text, rule));
+            }
+        }
+    }
+}
+
 impl<'a> Rules<'a> {
-    /// The rules with the numbers of their arguments.
-    fn all(stack: &'a InitialStack) -> impl Iterator<Item = (usize, &'a CStr, Rule<'a>)> {
-        let is_one = |n: &usize| {
-            stack
-                .argument(n - 1)
-                .is_some_and(|a| a.to_bytes() == b"--remap")
-        };
-        (3..)
-            .map_while(|n| stack.argument(n).map(|_| n))
-            .filter(is_one)
-            .filter_map(|n| {
-                let text = stack.argument(n)?;
-                Some((n, text, Rule::read(text.to_bytes())?))
-            })
+    fn all(stack: &'a InitialStack) -> Each<'a> {
+        Each { stack, next: 3 }
     }
 
     fn note(&mut self, n: usize) {
@@ -258,17 +271,15 @@ pub(super) fn all<'a>(
         stack,
         used: arena.bytes(last + 1, 1)?,
     };
-    let longest = Rules::all(stack).map(|(_, text, _)| text.to_bytes().len());
+    let longest = Rules::all(stack).map(|(_, text, _)| text.len());
     let more = longest.max().unwrap_or(0);
     files(arena, image, &mut rules, more)?;
     directories(arena, image, &mut rules, more)?;
     sockets(arena, image, &mut rules)?;
     for (n, text, _) in Rules::all(stack) {
         if rules.used.get(n) == Some(&0) {
-            let text = Show(text.to_bytes());
-            log::warning(format_args!(
-                "--remap {text}: nothing in the image has such a name"
-            ));
+            let text = Show(text);
+            log::info!("--remap {text}: nothing in the image has such a name");
         }
     }
     Ok(())

@@ -104,6 +104,7 @@ pub fn collect<'a>(arena: &'a Arena, visible: &Visible, places: &Places) -> Resu
         memory_merge: get(GET_MEMORY_MERGE),
         soft,
         hard,
+        removed: places.home().removed,
         cwd,
     })
 }
@@ -120,7 +121,7 @@ fn working_directory(arena: &Arena) -> Result<&[u8]> {
 
 /// Checks all that can fail, and changes nothing.
 pub fn prepare(attributes: &Attributes<'_>) -> Result<()> {
-    may_work_in(attributes.cwd)?;
+    may_work_in(attributes.cwd, attributes.removed)?;
     for (n, &wanted) in attributes.hard.iter().enumerate() {
         let (soft, hard) =
             process::limit(n).or_fail(format_args!("cannot read limit {}", name(n)))?;
@@ -139,8 +140,11 @@ pub fn prepare(attributes: &Attributes<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a working directory is there and may be entered.
-pub fn may_work_in(path: &[u8]) -> Result<()> {
+/// Checks that a working directory is there and may be entered; one that was removed will be.
+pub fn may_work_in(path: &[u8], removed: u32) -> Result<()> {
+    if removed != 0 {
+        return Ok(());
+    }
     let what = format_args!("working directory {}", Show(path));
     let mut cwd = PathText::new();
     cwd.push(path);
@@ -150,11 +154,16 @@ pub fn may_work_in(path: &[u8]) -> Result<()> {
 }
 
 /// Makes the calling thread, and those that share with it, work there with that creation mask.
-pub fn work_in(path: &[u8], umask: u32) -> Result<()> {
+/// `open` has the descriptors of the image's open files.
+pub fn work_in(path: &[u8], removed: u32, umask: u32, open: &[i32]) -> Result<()> {
     process::set_umask(umask);
     let mut cwd = PathText::new();
     cwd.push(path);
-    fs::change_directory(cwd.as_c()).or_fail(format_args!("working directory {}", Show(path)))
+    match open.get((removed as usize).wrapping_sub(1)) {
+        Some(&fd) => fs::change_directory_to(fd),
+        None => fs::change_directory(cwd.as_c()),
+    }
+    .or_fail(format_args!("working directory {}", Show(path)))
 }
 
 /// True if the hard limit can be raised, which takes CAP_SYS_RESOURCE. Tried and taken back.
@@ -163,8 +172,14 @@ fn may_raise(n: usize, soft: u64, hard: u64, wanted: u64) -> bool {
 }
 
 /// Sets what cannot get in the way of the rest of a restore.
-pub fn restore(attributes: &Attributes<'_>) -> Result<()> {
-    work_in(attributes.cwd, attributes.umask)?;
+pub fn restore(attributes: &Attributes<'_>, open: &[i32]) -> Result<()> {
+    let Attributes {
+        cwd,
+        removed,
+        umask,
+        ..
+    } = *attributes;
+    work_in(cwd, removed, umask, open)?;
     switch(SET_SUBREAPER, attributes.subreaper, "child subreaper")?;
     // Cannot be taken back; a restoring command that has it keeps it.
     if attributes.no_new_privs != 0 {

@@ -101,13 +101,7 @@ fn whole<'a>(arena: &'a Arena, path: &core::ffi::CStr, most: usize) -> Result<&'
     let shown = crate::util::text::Show(path.to_bytes());
     let file = fs::open(path, fs::O_RDONLY, 0).or_fail(format_args!("cannot read {shown}"))?;
     let room = arena.bytes(most, 8)?;
-    let mut len = 0;
-    while let Some(rest @ [_, ..]) = room.get_mut(len..) {
-        match fs::read(file.number(), rest).or_fail(format_args!("cannot read {shown}"))? {
-            0 => break,
-            n => len += n,
-        }
-    }
+    let len = fs::read_at(file.number(), room, 0).or_fail(format_args!("cannot read {shown}"))?;
     Ok(room.get(..len).unwrap_or(&[]))
 }
 

@@ -301,6 +301,18 @@ pub fn unlink(path: &CStr) -> SysResult<()> {
     unsafe { call!(__NR_unlink, path.as_ptr()) }.map(drop)
 }
 
+/// mkdir(2).
+pub fn make_directory(path: &CStr, mode: u32) -> SysResult<()> {
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_mkdir, path.as_ptr(), mode) }.map(drop)
+}
+
+/// rmdir(2).
+pub fn remove_directory(path: &CStr) -> SysResult<()> {
+    // SAFETY: the kernel reads the string.
+    unsafe { call!(__NR_rmdir, path.as_ptr()) }.map(drop)
+}
+
 /// getdents64(2), once.
 pub fn entries(fd: i32, to: &mut [u8]) -> SysResult<usize> {
     // SAFETY: the kernel writes within `to`.

@@ -58,6 +58,12 @@ fn open_files() -> Result<()> {
         &files_with(&parts, regular, |f| f.path = b"/a\0b"),
         what,
     );
+    let removed = files_with(&parts, regular, |f| {
+        (f.kind, f.mode, f.flags) = (file_kind::DELETED, 0o040_700, 1);
+        f.path = b"/nowhere/at/all";
+    });
+    let what = "cannot make directory /nowhere/at/all again: is a directory";
+    cases.refused_with("directory to write to", &removed, what);
     cases.end()
 }
 

@@ -121,6 +121,13 @@ fn attributes() -> Result<()> {
         let bad = parts.with(kind::ATTRIBUTES, |b| single(b, change)).build();
         cases.refused(name, &bad, "impossible value: attributes");
     }
+    for removed in [1, u32::MAX] {
+        let bad = parts.with(kind::ATTRIBUTES, |b| {
+            single(b, |a: &mut Attributes<'_>| a.removed = removed)
+        });
+        let what = "impossible value: working directory that was removed";
+        cases.refused(&format!("removed {removed}"), &bad.build(), what);
+    }
     for n in 0..16 {
         let bad = parts.with(kind::ATTRIBUTES, |b| {
             single(b, |a: &mut Attributes<'_>| (a.soft[n], a.hard[n]) = (2, 1))

@@ -108,6 +108,7 @@ fn places() -> Result<()> {
     let good = Place {
         tid: first + 1,
         umask: 0o22,
+        removed: 0,
         cwd: b"/",
     };
 
@@ -145,6 +146,19 @@ fn places() -> Result<()> {
         let what = "impossible value: thread's working directory";
         cases.refused(name, &with(place, 1), what);
     }
+    let what = "impossible value: working directory that was removed";
+    cases.refused("file", &with(Place { removed: 1, ..good }, 1), what);
+    cases.refused(
+        "no file",
+        &with(
+            Place {
+                removed: u32::MAX,
+                ..good
+            },
+            1,
+        ),
+        what,
+    );
     let what = "impossible value: thread of a working directory";
     cases.refused("first", &with(Place { tid: first, ..good }, 1), what);
     cases.refused("nobody", &with(Place { tid: 1, ..good }, 1), what);

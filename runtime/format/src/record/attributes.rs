@@ -37,6 +37,9 @@ record! {
         soft: [u64; 16],
         /// Hard limits.
         hard: [u64; 16],
+        /// Zero, or of a working directory that was removed the place of its open file in the
+        /// files section, plus one.
+        removed: u32,
         /// Working directory.
         cwd: &'a [u8],
     }

@@ -14,7 +14,7 @@ pub mod file_kind {
     /// A standard stream, or another terminal, pipe or socket that the program was started with:
     /// becomes the restoring command's descriptor `stream`.
     pub const STREAM: u32 = 3;
-    /// A regular file without a name; its contents are in the image.
+    /// A regular file without a name, its contents in the image; a directory that was removed.
     pub const DELETED: u32 = 4;
     /// An O_PATH descriptor, reopened by its path.
     pub const PATH: u32 = 5;
@@ -67,6 +67,10 @@ pub mod fifo {
 const ONCE: u32 = 0o1700;
 const O_EXCL: u32 = 0o200;
 
+/// The type of a file in `mode`, and that of a directory.
+const S_IFMT: u32 = 0o170_000;
+const S_IFDIR: u32 = 0o040_000;
+
 fn is_kind(kind: u32) -> bool {
     kind <= file_kind::INOTIFY
         || (file_kind::SOCKET..=file_kind::LAST).contains(&kind)
@@ -118,7 +122,13 @@ impl File<'_> {
     /// True if it has no name, so that its contents are in the image and it can be mapped.
     #[must_use]
     pub fn is_nameless(&self) -> bool {
-        matches!(self.kind, file_kind::DELETED | file_kind::MEMORY)
+        matches!(self.kind, file_kind::DELETED | file_kind::MEMORY) && !self.is_removed()
+    }
+
+    /// True if it is a directory that was removed.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.kind == file_kind::DELETED && self.mode & S_IFMT == S_IFDIR
     }
 
     /// True if it has a name and its contents are in the image nevertheless.

@@ -71,6 +71,8 @@ record! {
         tid: u32,
         /// File mode creation mask.
         umask: u32,
+        /// As of the process, [`super::Attributes::removed`].
+        removed: u32,
         /// Working directory.
         cwd: &'a [u8],
     }

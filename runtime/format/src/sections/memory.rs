@@ -18,12 +18,9 @@ impl Sections<'_> {
             if vma.start < to && from < vma.end {
                 return Err(DecodeError::Value("mapping where the vDSO is"));
             }
-            if vma.kind == record::vma_kind::OPEN_FILE {
-                let mut files = self.known::<record::File<'_>>(kind::FILES);
-                let file = files.nth(usize::try_from(vma.object).unwrap_or(usize::MAX));
-                if !file.is_some_and(|file| file.is_nameless()) {
-                    return Err(DecodeError::Value("mapping's open file"));
-                }
+            let has_file = || self.file(vma.object).is_some_and(|file| file.is_nameless());
+            if vma.kind == record::vma_kind::OPEN_FILE && !has_file() {
+                return Err(DecodeError::Value("mapping's open file"));
             }
             // Objects are numbered as they first occur.
             if vma.kind == record::vma_kind::SHARED_ANON && vma.object >= objects {

@@ -89,6 +89,12 @@ impl Seen<'_> {
         !text.is_cut() && there.is_ok_and(|s| (s.st_dev, s.st_ino) == here)
     }
 
+    /// The last name of what has none any more.
+    fn lost_name<'l>(&self, link: &'l [u8]) -> Option<&'l [u8]> {
+        let path = before(link, b" (deleted)")?;
+        (self.stat.st_nlink == 0 && path.first() == Some(&b'/')).then_some(path)
+    }
+
     /// Decides, or refuses by name.
     #[inline(never)]
     pub(super) fn fate(&self, streams: Streams) -> Result<Fate> {
@@ -122,13 +128,16 @@ impl Seen<'_> {
                 return Ok(Fate::new(file_kind::PATH, path.as_bytes()));
             }
             // A memory file is told from others by what an O_PATH descriptor cannot be asked.
-            let other = !self.is(S_IFREG) || after(link, b"/memfd:").is_some();
-            return match before(link, b" (deleted)") {
-                Some(path @ [b'/', ..]) if self.stat.st_nlink == 0 && !other => {
-                    Ok(Fate::new(file_kind::DELETED, path))
-                }
+            let file = self.is(S_IFREG) && after(link, b"/memfd:").is_none();
+            return match self.lost_name(link) {
+                Some(path) if file || self.is(S_IFDIR) => Ok(Fate::new(file_kind::DELETED, path)),
                 _ => Err(refused(self.fd, format_args!("path {}", Show(link)))),
             };
+        }
+        if self.is(S_IFDIR)
+            && let Some(path) = self.lost_name(link)
+        {
+            return Ok(Fate::new(file_kind::DELETED, path));
         }
         match self.stat.st_mode & S_IFMT {
             S_IFREG => self.regular(link),

@@ -10,19 +10,21 @@ use super::socket::Sockets;
 use super::terminal::Terminals;
 use super::{F_GETFD, F_GETFL, F_GETSIG, F_SETSIG, FD_CLOEXEC, Files, O_ASYNC, S_IFMT, S_IFREG};
 use super::{
-    epoll, eventfd, inotify, locks, memfd, pipe, pty, queue, saved, search, signalfd, stream, task,
-    timerfd,
+    epoll, eventfd, inotify, locks, memfd, pipe, proc_link, pty, queue, saved, search, signalfd,
+    stream, task, timerfd,
 };
 use crate::error::{Context, Result, fail};
+use crate::state::places::Places;
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
-use crate::util::text::{Show, Text, decimal};
+use crate::util::text::{ShortText, Show, decimal};
 
 /// Descriptors looked for one by one where there is no /proc.
 const PROBED: u64 = 4096;
 
-/// All descriptors. To be called while the runtime has none open itself.
-pub fn collect() -> Result<Files> {
+/// All descriptors, and working directories that were removed. To be called while the runtime has
+/// none open itself.
+pub fn collect(places: &mut Places) -> Result<Files> {
     let files = Files {
         book: Book::new(),
         streams: stream::take(),
@@ -45,6 +47,14 @@ pub fn collect() -> Result<Files> {
     pipe::look(&mut collector.files.book)?;
     saved::mark(&mut collector.files.book);
     epoll::look(&mut collector.files.book)?;
+    for spot in places.removed() {
+        let name = ShortText::format(format_args!("/proc/self/task/{}/cwd", spot.tid));
+        let here = fs::open(name.as_c(), fs::O_PATH | fs::O_DIRECTORY, 0).or_fail(format_args!(
+            "cannot look at the working directory of thread {}",
+            spot.tid
+        ))?;
+        spot.removed += collector.under_way(here.number())?.0;
+    }
     let files = &mut collector.files;
     files.terminals.collect(&files.book)?;
     search::all(&mut collector.files.book)?;
@@ -157,7 +167,7 @@ impl Collector {
     fn description(&mut self, fd: i32, stat: Stat, flags: u32) -> Result<u32> {
         let mut buffer = [0; 4096];
         let link = if self.has_proc {
-            let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{fd}"));
+            let name = proc_link(fd);
             let link = fs::read_link(name.as_c(), &mut buffer);
             if link == Err(Errno::NAMETOOLONG) {
                 return Err(refused(

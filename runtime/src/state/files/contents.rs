@@ -4,7 +4,7 @@ use ckpt_format::limits;
 use ckpt_format::record::Content;
 
 use super::known::{Book, Known};
-use super::{pipe, saved};
+use super::{pipe, proc_link, saved};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::{Image, InImage};
 use crate::image::output::{Output, Owner};
@@ -12,7 +12,7 @@ use crate::sys::Errno;
 use crate::sys::fs::{self, Fd};
 use crate::util::arena::Arena;
 use crate::util::crc::PageCrc;
-use crate::util::text::{Show, Text};
+use crate::util::text::Show;
 
 const PAGE: u64 = 4096;
 /// Bytes moved at a time: one run.
@@ -66,7 +66,7 @@ fn same_file(a: &Known, b: &Known) -> bool {
 fn readable(book: &Book, known: &Known) -> Result<Fd> {
     const OWNER_READS: u32 = 0o400;
     const PERMISSIONS: u32 = 0o7777;
-    let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{}", known.fd));
+    let name = proc_link(known.fd);
     let open = || fs::open(name.as_c(), fs::O_RDONLY | fs::O_NOCTTY, 0);
     let opened = open().or_else(|e| {
         if book.record(known).is_saved() {
@@ -96,28 +96,20 @@ fn write_one(
     buffer: &mut [u8],
     out: &mut Output<'_>,
 ) -> Result<()> {
+    let seek = |at: u64, whence| match ours {
+        true => fs::seek(file, at as i64, whence),
+        false => Err(Errno::INVAL),
+    };
     let mut at = 0;
     while at < size {
         // A file system without holes tells of one piece of data; other errors mean the same.
-        let seek = |whence| {
-            if ours {
-                fs::seek(file, at as i64, whence)
-            } else {
-                Err(Errno::INVAL)
-            }
-        };
-        let data = match seek(SEEK_DATA) {
+        let data = match seek(at, SEEK_DATA) {
             Ok(data) => data / PAGE * PAGE,
             Err(NO_DATA) => return Ok(()),
             Err(_) => at,
         };
         at = at.max(data);
-        let hole = if ours {
-            fs::seek(file, at as i64, SEEK_HOLE)
-        } else {
-            Err(Errno::INVAL)
-        };
-        let hole = hole.unwrap_or(size).min(size);
+        let hole = seek(at, SEEK_HOLE).unwrap_or(size).min(size);
         // Always on, should a file system tell of a hole where it told of data.
         let end = hole.max(at + 1).next_multiple_of(PAGE);
         while at < end {

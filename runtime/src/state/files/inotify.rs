@@ -15,17 +15,17 @@ use ckpt_format::limits;
 use ckpt_format::record::{File, Notice, file_kind};
 use ckpt_format::toc::kind;
 
-use super::F_SETFL;
 use super::fdinfo;
 use super::kinds::{lost, refused};
 use super::known::{Book, Watched};
 use super::open::c_path;
+use super::{F_SETFL, proc_link};
 use crate::allow::Kind;
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd};
 use crate::sys::{Errno, SysResult};
-use crate::util::text::{Show, Text, after, hexadecimal};
+use crate::util::text::{Show, after, hexadecimal};
 
 /// Bits of a mask that are the program's; older kernels show some of their own, too.
 const MASK: u32 = ckpt_format::record::inotify::MASK;
@@ -98,7 +98,7 @@ pub(super) fn restore(image: &Image<'_>, places: &[i32]) -> Result<()> {
         return Ok(());
     }
     let other = fs::memory_file(c"inotify").or_fail(format_args!("cannot watch files again"))?;
-    let other_name = Text::<32>::format(format_args!("/proc/thread-self/fd/{}", other.number()));
+    let other_name = proc_link(other.number());
     let (mut of, mut last) = (u32::MAX, 0);
     for notice in image.list::<Notice<'_>>(kind::NOTICES) {
         let fd = place(notice.file);

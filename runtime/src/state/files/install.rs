@@ -10,8 +10,8 @@ use crate::image::input::Image;
 use crate::sys::fs;
 
 impl Opened<'_> {
-    /// Makes the program's descriptors and closes all others, the image's among them.
-    pub fn install(self, image: &Image<'_>) -> Result<()> {
+    /// Makes the program's descriptors.
+    pub fn install(&self, image: &Image<'_>) -> Result<()> {
         let program = image.single::<Program<'_>>(kind::PROGRAM);
         let mut streams = stream::standard();
         for descriptor in image.descriptors() {
@@ -42,6 +42,11 @@ impl Opened<'_> {
             let holds = |v: Vma<'_>| v.start <= from && to <= v.end && v.prot & prot::WRITE != 0;
             image.vmas().any(holds)
         });
+        Ok(())
+    }
+
+    /// Closes all others, the image's among them, and gives files what they have by the program's.
+    pub fn settle(self, image: &Image<'_>) -> Result<()> {
         self.parking.close_others();
         let place = |file| {
             let mut descriptors = image.descriptors();

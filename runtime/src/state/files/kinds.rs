@@ -37,16 +37,9 @@ pub(super) fn refuse(fd: i32, stat: &Stat, link: Option<&[u8]>) -> Error {
         S_IFIFO => refused(fd, format_args!("pipe to another process")),
         S_IFCHR if fs::is_terminal(fd) => refused(fd, format_args!("terminal {path}")),
         S_IFCHR | S_IFBLK => refused(fd, format_args!("device {path}")),
-        S_IFDIR => directory(fd, link.unwrap_or(b"of unknown name")),
+        S_IFDIR => refused(fd, format_args!("directory {path}")),
         0 => anonymous(fd, link.unwrap_or(b"anonymous file")),
         _ => special(fd, link.unwrap_or(b"file of unknown name")),
-    }
-}
-
-fn directory(fd: i32, link: &[u8]) -> Error {
-    match before(link, b" (deleted)") {
-        Some(path) => refused(fd, format_args!("deleted directory {}", Show(path))),
-        None => refused(fd, format_args!("directory {}", Show(link))),
     }
 }
 

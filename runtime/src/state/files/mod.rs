@@ -21,6 +21,7 @@ mod pipe;
 mod pty;
 mod queue;
 mod remake;
+mod removed;
 mod saved;
 mod search;
 mod signalfd;
@@ -45,7 +46,7 @@ use crate::error::Result;
 use crate::image::output::Output;
 use crate::sys::fs;
 use crate::util::arena::Arena;
-use crate::util::text::{Words, before};
+use crate::util::text::{ShortText, Words, before};
 
 /// fcntl(2) commands.
 const F_GETFD: u32 = 1;
@@ -72,6 +73,12 @@ const S_IFDIR: u32 = 0o040_000;
 const S_IFBLK: u32 = 0o060_000;
 const S_IFREG: u32 = 0o100_000;
 const S_IFSOCK: u32 = 0o140_000;
+
+/// What a descriptor is a link from in /proc.
+#[inline(never)]
+fn proc_link(fd: i32) -> ShortText {
+    ShortText::format(format_args!("/proc/thread-self/fd/{fd}"))
+}
 
 /// The usual path of a character device without a state of its own.
 fn plain_device(rdev: u64) -> Option<&'static [u8]> {

@@ -11,7 +11,8 @@ use super::saved::Saved;
 use super::{F_GETFL, F_SETFL, F_SETOWN, F_SETSIG};
 use super::{O_ASYNC, S_IFMT, plain_device};
 use super::{
-    contents, epoll, eventfd, inotify, locks, pidfd, queue, signalfd, socket, stream, task, timerfd,
+    contents, epoll, eventfd, inotify, locks, pidfd, queue, removed, signalfd, socket, stream,
+    task, timerfd,
 };
 use crate::allow;
 use crate::error::{Context, Error, Result, fail};
@@ -35,7 +36,13 @@ pub struct Opened<'a> {
     saved: Saved<'a>,
 }
 
-impl Opened<'_> {
+impl<'a> Opened<'a> {
+    /// Where each description is kept until others than the program's descriptors are closed.
+    #[must_use]
+    pub fn places(&self) -> &'a [i32] {
+        self.places
+    }
+
     /// A file without a name for a mapping of kind `OPEN_FILE` to show.
     pub fn view(&self, image: &Image<'_>, number: u32, writable: bool) -> SysResult<Fd> {
         let file = image.files().nth(number as usize).ok_or(Errno::NOENT)?;
@@ -73,6 +80,7 @@ pub fn open<'a>(arena: &'a Arena, image: &Image<'_>) -> Result<Opened<'a>> {
     }
     let mut opener = Opener {
         parking: Parking::new(arena, image)?,
+        removed: removed::make(arena, image)?,
         remade: Remade::new(arena, count)?,
         saved: Saved::new(arena, count)?,
         pipes: Pipes::new(arena, count)?,
@@ -125,6 +133,8 @@ fn fills_late(file: &File<'_>) -> bool {
 
 struct Opener<'a> {
     parking: Parking<'a>,
+    /// Directories that were removed, by the numbers of their descriptions.
+    removed: &'a [i32],
     remade: Remade<'a>,
     saved: Saved<'a>,
     pipes: Pipes<'a>,
@@ -146,6 +156,9 @@ impl Opener<'_> {
                 None => return self.stream(fd, file),
             },
             file_kind::MASTER | file_kind::SLAVE => self.ptys.open(number, fd, file)?,
+            file_kind::DELETED if file.is_removed() => {
+                Fd::own(self.removed.get(number).copied().unwrap_or(-1))
+            }
             file_kind::DELETED | file_kind::MEMORY => self.remade.open(number, fd, file)?,
             file_kind::PIPE | file_kind::FIFO => self.pipes.open(number, fd, file)?,
             file_kind::SOCKET => match self.sockets.take(number) {
@@ -216,14 +229,20 @@ pub(super) fn open_named(fd: u32, file: &File<'_>, path: &PathText) -> Result<Fd
     // may do something.
     let there = fs::stat(path.as_c()).map_err(|e| cannot_open(fd, file.path, e))?;
     check(fd, file, &there)?;
-    let flags = (file.flags & !ACT) | fs::O_NOCTTY;
-    // The path of /proc leads through no link, but a link may have come where the file was.
-    let opened = fs::open(path.as_c(), flags, 0)
-        .or_else(|_| fs::open(path.as_c(), flags & !fs::O_NOFOLLOW, 0))
-        .map_err(|e| cannot_open(fd, file.path, e))?;
+    let opened = open_as(fd, file, path)?;
     let stat = fs::stat_fd(opened.number()).map_err(|e| cannot_open(fd, file.path, e))?;
     check(fd, file, &stat)?;
     Ok(opened)
+}
+
+/// Opens a file as it was open, by whatever name it has.
+#[inline(never)]
+pub(super) fn open_as(fd: u32, file: &File<'_>, name: &PathText) -> Result<Fd> {
+    let flags = (file.flags & !ACT) | fs::O_NOCTTY;
+    // The path of /proc leads through no link, but a link may have come where the file was.
+    fs::open(name.as_c(), flags, 0)
+        .or_else(|_| fs::open(name.as_c(), flags & !fs::O_NOFOLLOW, 0))
+        .map_err(|e| cannot_open(fd, file.path, e))
 }
 
 fn check(fd: u32, file: &File<'_>, there: &Stat) -> Result<()> {
@@ -330,7 +349,7 @@ pub(super) fn set_position(file: &File<'_>, place: i32) -> Result<()> {
     let has_one = matches!(
         file.kind,
         file_kind::REGULAR | file_kind::DIRECTORY | file_kind::DELETED | file_kind::MEMORY
-    );
+    ) && !file.is_removed();
     if has_one && file.pos != 0 {
         fs::seek(place, file.pos, SEEK_SET).or_fail(format_args!(
             "{}: cannot go to position {}",

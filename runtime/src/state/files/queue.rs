@@ -13,6 +13,7 @@ use super::classify::Fate;
 use super::kinds::refused;
 use super::known::Book;
 use super::open::c_path;
+use super::proc_link;
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::image::output::Output;
@@ -60,7 +61,7 @@ pub(super) fn measure(fd: i32) -> Result<(u64, u64)> {
 
 /// A description of our own.
 fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
-    let name = Text::<40>::format(format_args!("/proc/thread-self/fd/{fd}"));
+    let name = proc_link(fd);
     let open = || fs::open(name.as_c(), flags, 0);
     open().or_else(|e| {
         // Its mode may forbid what a descriptor of whoever made it allows.

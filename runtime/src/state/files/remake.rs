@@ -4,11 +4,12 @@ use ckpt_format::record::{File, file_kind};
 
 use super::memfd;
 use super::open::c_path;
+use super::proc_link;
 use crate::error::{Context, Error, Result};
 use crate::sys::fs::{self, Fd};
 use crate::sys::{Errno, SysResult};
 use crate::util::arena::{Arena, Plain};
-use crate::util::text::{Show, Text, find_last};
+use crate::util::text::{Show, find_last};
 
 /// One file, whose descriptions each open it for themselves.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +112,7 @@ impl<'a> Remade<'a> {
 /// A description of its own, through /proc.
 pub(super) fn reopen(fd: i32, flags: u32) -> SysResult<Fd> {
     const ACT: u32 = fs::O_CREAT | fs::O_EXCL | fs::O_TRUNC | fs::O_TMPFILE | fs::O_NOFOLLOW;
-    let name = Text::<32>::format(format_args!("/proc/thread-self/fd/{fd}"));
+    let name = proc_link(fd);
     fs::open(name.as_c(), (flags & !ACT) | fs::O_NOCTTY, 0)
 }
 

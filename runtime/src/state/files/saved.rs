@@ -14,15 +14,15 @@ use ckpt_format::limits;
 use ckpt_format::record::{Content, File, Lock, file_kind, lock_kind};
 
 use super::known::{Book, Known};
-use super::open::{ACT, c_path, cannot_open, open_named};
-use super::{S_IFMT, S_IFREG};
+use super::open::{c_path, cannot_open, open_as, open_named};
+use super::{S_IFMT, S_IFREG, proc_link};
 use crate::config;
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs::{self, Fd};
 use crate::sys::{Errno, SysResult, process};
 use crate::util::arena::{Arena, Plain};
-use crate::util::text::{PathText, Show, Text, after};
+use crate::util::text::{PathText, Show, after};
 
 const PAGE: usize = 4096;
 const RUN: usize = limits::RUN_PAGES as usize * PAGE;
@@ -145,10 +145,7 @@ impl<'a> Saved<'a> {
         } else {
             c_path(file.path)
         };
-        let flags = (file.flags & !ACT) | fs::O_NOCTTY;
-        fs::open(name.as_c(), flags, 0)
-            .or_else(|_| fs::open(name.as_c(), flags & !fs::O_NOFOLLOW, 0))
-            .map_err(|e| cannot_open(fd, file.path, e))
+        open_as(fd, file, &name)
     }
 
     /// Where contents go at once, -1 for nowhere yet, and how many bytes the file has. They come in
@@ -208,7 +205,7 @@ impl<'a> Saved<'a> {
 impl Drop for Saved<'_> {
     fn drop(&mut self) {
         for one in self.0.iter().filter(|one| one.fresh == 1 && one.is_ours()) {
-            let link = Text::<32>::format(format_args!("/proc/thread-self/fd/{}", one.fd));
+            let link = proc_link(one.fd);
             let mut room = [0; limits::PATH];
             if let Ok(name) = fs::read_link(link.as_c(), &mut room) {
                 // The restore has failed for another reason, which is told.

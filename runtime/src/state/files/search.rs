@@ -189,15 +189,9 @@ impl Search<'_> {
 
     /// Where the file systems begin of which something is looked for, and where the others do.
     fn mounts(&self, walk: &mut Walk<'_>, room: &mut [u8]) -> Result<()> {
-        let mut filled = 0;
-        if let Ok(file) = fs::open(c"/proc/thread-self/mountinfo", fs::O_RDONLY, 0) {
-            while let Some(rest @ [_, ..]) = room.get_mut(filled..) {
-                match fs::read(file.number(), rest) {
-                    Ok(got @ 1..) => filled += got,
-                    _ => break,
-                }
-            }
-        }
+        let filled = fs::open(c"/proc/thread-self/mountinfo", fs::O_RDONLY, 0)
+            .and_then(|file| fs::read_at(file.number(), room, 0))
+            .unwrap_or(0);
         for line in split(room.get(..filled).unwrap_or(&[]), b'\n') {
             // `36 35 98:0 /root /place rw,noatime …`
             let mut words = split(line, b' ').skip(2);

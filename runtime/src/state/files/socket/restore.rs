@@ -324,10 +324,13 @@ pub(super) fn number(image: &Image<'_>, file: u32) -> u32 {
 
 /// Does something in the program's working directory, which relative names are meant from.
 fn at_home(image: &Image<'_>, work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let home = image.single::<Attributes<'_>>(kind::ATTRIBUTES).cwd;
+    let home = image.single::<Attributes<'_>>(kind::ATTRIBUTES);
     let what = format_args!("cannot enter the working directory");
     let here = fs::open(c".", fs::O_PATH | fs::O_DIRECTORY, 0).or_fail(what)?;
-    fs::change_directory(c_path(home).as_c()).or_fail(what)?;
+    // No socket has a name in one that was removed.
+    if home.removed == 0 {
+        fs::change_directory(c_path(home.cwd).as_c()).or_fail(what)?;
+    }
     let done = work();
     fs::change_directory_to(here.number()).or_fail(what)?;
     done
