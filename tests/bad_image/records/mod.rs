@@ -24,10 +24,11 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 24] = [
+const LISTS: [(u32, u32); 26] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
+    (kind::PLACES, limits::THREADS),
     (kind::ACTIONS, 64),
     (kind::PENDING, limits::PENDING),
     (kind::FILES, limits::DESCRIPTORS),
@@ -39,6 +40,7 @@ const LISTS: [(u32, u32); 24] = [
     (kind::WATCHES, limits::WATCHES),
     (kind::QUEUED, limits::MESSAGES),
     (kind::SEGMENTS, limits::VMAS),
+    (kind::ADJUSTMENTS, limits::ADJUSTMENTS),
     (kind::NOTICES, limits::WATCHES),
     (kind::POSIX_TIMERS, limits::POSIX_TIMERS),
     (kind::TIMERFDS, limits::DESCRIPTORS),
@@ -58,7 +60,13 @@ fn count(bytes: &[u8]) -> u32 {
 #[test]
 fn counts_and_lengths() -> Result<()> {
     let mut cases = Cases::new("counts")?;
-    let parts = cases.parts();
+    // What the good image has none of: how many there are is looked at before what they are.
+    let parts = cases
+        .parts()
+        .with(kind::ADJUSTMENTS, |b| {
+            list(b, |all| all.push(ipc::ADJUSTMENT))
+        })
+        .with(kind::PLACES, |b| list(b, |all| all.push(threads::PLACE)));
     for (kind, limit) in LISTS {
         let name = toc::name(kind);
         let with_count = |n: u32| {
