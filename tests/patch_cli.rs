@@ -42,8 +42,10 @@ fn names(dir: &Path) -> Vec<String> {
 /// The handoff block of a patched file.
 fn block(dir: &Path) -> Vec<u8> {
     let file = fs::read(dir.join("patched")).expect("the result");
-    let mut pages = file.chunks(handoff::PAGE);
-    let found = pages.find(|p| p.starts_with(&handoff::MAGIC));
+    let mut ends = file
+        .chunks_exact(handoff::PAGE)
+        .map(|page| &page[handoff::PAGE - handoff::LEN..]);
+    let found = ends.find(|end| end.starts_with(&handoff::MAGIC));
     found.expect("the block").to_vec()
 }
 

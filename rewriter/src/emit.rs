@@ -82,7 +82,7 @@ pub(crate) fn write(input: &Input, facts: &Facts, plan: &Plan, dir: &Path) -> Re
 
 fn write_all(input: &Input, facts: &Facts, plan: &Plan, out: &File) -> io::Result<()> {
     copy(input, (0, facts.overlay.start), out, plan.shift)?;
-    out.write_all_at(&plan.blob, plan.segment.offset)?;
+    out.write_all_at(&plan.blob, plan.blob_at)?;
     for edit in &plan.edits {
         out.write_all_at(&edit.bytes, edit.offset)?;
     }
@@ -105,7 +105,7 @@ fn copy(input: &Input, range: (u64, u64), mut out: &File, to: u64) -> io::Result
 
 /// Writes what is known only after the input has been read.
 pub(crate) fn identify(plan: &Plan, out: &File, identity: &[u8; 32]) -> Result<()> {
-    out.write_all_at(identity, plan.segment.offset + IDENTITY)
+    out.write_all_at(identity, plan.block + IDENTITY)
         .map_err(|e| PatchError::io("write it", &e))
 }
 

@@ -1,11 +1,13 @@
 //! What the input is: its kind, its language, what hangs on its end, and whether it may be patched.
 
-use ckpt_format::handoff;
+use ckpt_format::handoff::MAGIC;
 use object::LittleEndian as LE;
 use object::elf;
 
+use crate::elf::PAGE;
 use crate::error::{PatchError, Result};
 use crate::golang;
+use crate::handoff::BLOCK;
 use crate::headers::Headers;
 use crate::input::Input;
 use crate::overlay::{self, Overlay};
@@ -70,11 +72,10 @@ pub(crate) fn classify(input: &Input, headers: &Headers, force: bool) -> Result<
     })
 }
 
-/// A patched program has our segment, which begins with the handoff block's magic.
+/// A patched program has our segment, in whose first page is the handoff block with its magic.
 fn refuse_patched(input: &Input, headers: &Headers) -> Result<()> {
-    for load in headers.loads() {
-        let len = load.filesz.min(8);
-        if len == 8 && input.read(load.offset, len)? == handoff::MAGIC {
+    for load in headers.loads().filter(|s| s.filesz >= PAGE) {
+        if input.read(load.offset + BLOCK, 8)? == MAGIC {
             return Err(PatchError::unsupported(
                 "is patched already",
                 "run it as it is, or patch the original again",

@@ -11,8 +11,9 @@
 //!                                                      names, sections
 //! ```
 //!
-//! Our segment begins at a page boundary; names and section headers go before it if they fit there.
-//! An overlay comes last in each, and then right behind the section headers.
+//! Our segment begins at a page boundary: that before the end of the old file, if what belongs into
+//! its first page has room behind that end, else the next one. Names and section headers go where
+//! that leaves room. An overlay comes last in each, and then right behind the section headers.
 
 use ckpt_format::handoff;
 use object::LittleEndian as LE;
@@ -22,7 +23,7 @@ use object::pod;
 use crate::elf::{EHDR, PAGE, PHDR, Section, Segment, round_up};
 use crate::error::{PatchError, Result};
 use crate::facts::Facts;
-use crate::handoff::Block;
+use crate::handoff::{BLOCK, Block};
 use crate::headers::Headers;
 use crate::input::{Input, to_u64, to_usize};
 use crate::payload::Payload;
@@ -33,6 +34,9 @@ use crate::room::{self, Tactic};
 const MMAP_MIN_ADDR: u64 = 65536;
 /// Longest hole that the compat layout may leave in the file.
 const HOLE_MAX: u64 = 1 << 30;
+/// How far into our segment something moved may begin. If it began where the segment does,
+/// llvm-objcopy would take the one for part of the other, and lose the segment's alignment.
+const FIRST: u64 = 16;
 /// End of the user half of the address space on x86-64 with 4-level paging.
 const ADDRESS_END: u64 = 1 << 47;
 
@@ -76,8 +80,12 @@ pub(crate) struct Plan {
     pub(crate) shift: u64,
     /// The segment that is added.
     pub(crate) segment: Segment,
-    /// Its content, without the identity.
+    /// What is ours of its content, without the identity.
     pub(crate) blob: Vec<u8>,
+    /// Where in the file that begins.
+    pub(crate) blob_at: u64,
+    /// Where in the file the handoff block is.
+    pub(crate) block: u64,
     pub(crate) entry: u64,
     pub(crate) phoff: u64,
     pub(crate) segments: Vec<Segment>,
@@ -97,10 +105,10 @@ pub(crate) fn plan(
     payload: &Payload,
     block: &Block<'_>,
 ) -> Result<Plan> {
-    let len = to_u64(handoff::PAGE + payload.image.len());
-    let mut draft = Draft::new(headers, facts, len);
-    let space = to_u64(handoff::PAGE - handoff::OFF_MOVED);
-    if let Some(room) = room::find(input, headers, space)? {
+    let room = room::find(input, headers, BLOCK - FIRST)?;
+    let moved = room.as_ref().map_or(0, room::Room::size);
+    let mut draft = Draft::new(headers, facts, payload, moved);
+    if let Some(room) = room {
         draft.in_place(headers, &room);
     } else if !draft.front(headers) {
         draft.compat(headers)?;
@@ -119,6 +127,10 @@ struct Draft {
     layout: Layout,
     shift: u64,
     segment: Segment,
+    /// How far into the segment our bytes begin, behind the end of the old file.
+    start: u64,
+    /// How far those reach that stand before the handoff block.
+    used: u64,
     phoff: u64,
     segments: Vec<Segment>,
     moved: Vec<Moved>,
@@ -126,16 +138,26 @@ struct Draft {
 
 impl Draft {
     /// Our segment after all others, in memory and in the file; the table is still the old one.
-    fn new(headers: &Headers, facts: &Facts, len: u64) -> Self {
+    fn new(headers: &Headers, facts: &Facts, payload: &Payload, moved: u64) -> Self {
         let mem_end = headers.loads().map(Segment::mem_end).max().unwrap_or(0);
         let vaddr = round_up(mem_end, PAGE);
+        let len = to_u64(handoff::PAGE + payload.image.len());
+        let end = round_up(facts.overlay.start, 16);
+        let within = (end % PAGE).max(FIRST);
+        let (offset, start) = if within + moved <= BLOCK {
+            (end / PAGE * PAGE, within)
+        } else {
+            (round_up(end, PAGE), FIRST)
+        };
         Self {
             layout: Layout::Compat,
             shift: 0,
+            start,
+            used: start,
             segment: Segment {
                 kind: elf::PT_LOAD,
                 flags: elf::PF_R | elf::PF_X,
-                offset: round_up(facts.overlay.start, PAGE),
+                offset,
                 vaddr,
                 paddr: vaddr,
                 filesz: len,
@@ -150,7 +172,7 @@ impl Draft {
 
     fn in_place(&mut self, headers: &Headers, room: &room::Room) {
         self.layout = Layout::InPlace(room.tactic);
-        let mut at = to_u64(handoff::OFF_MOVED);
+        let mut at = self.start;
         for (start, end) in &room.moves {
             self.moved.push(Moved {
                 from: *start,
@@ -160,6 +182,7 @@ impl Draft {
             });
             at += (end - start).next_multiple_of(16);
         }
+        self.used = at;
         for s in self.segments.iter_mut().filter(|s| !s.is_load()) {
             if let Some(moved) = self.moved.iter().find(|m| m.holds(s.offset, s.filesz)) {
                 s.vaddr = moved.vaddr + (s.offset - moved.from);
@@ -225,15 +248,19 @@ impl Draft {
         true
     }
 
-    /// Puts the table into the handoff page, and our segment where address and offset match.
+    /// Puts the table into the segment's first page, and our segment where address and offset match.
     fn compat(&mut self, headers: &Headers) -> Result<()> {
         let table = PHDR * to_u64(self.segments.len() + 1);
-        let room = to_u64(handoff::PAGE - handoff::OFF_MOVED);
         let first = headers.loads().next();
         let base = first.and_then(|s| s.vaddr.checked_sub(s.offset));
-        let Some(base) = base.filter(|b| b % PAGE == 0 && table <= room) else {
+        let Some(base) = base.filter(|b| b % PAGE == 0 && FIRST + table <= BLOCK) else {
             return Err(no_room());
         };
+        if self.start > FIRST {
+            self.start = FIRST;
+            self.segment.offset += PAGE;
+        }
+        self.used = self.start + table;
         let vaddr = self.segment.vaddr.max(base + self.segment.offset);
         let offset = vaddr - base;
         if offset - self.segment.offset > HOLE_MAX {
@@ -242,9 +269,9 @@ impl Draft {
         self.segment.vaddr = vaddr;
         self.segment.paddr = vaddr;
         self.segment.offset = offset;
-        self.phoff = offset + to_u64(handoff::OFF_MOVED);
+        self.phoff = offset + self.start;
         self.add_segment();
-        self.resize_phdr(vaddr + to_u64(handoff::OFF_MOVED));
+        self.resize_phdr(vaddr + self.start);
         Ok(())
     }
 
@@ -278,18 +305,24 @@ impl Draft {
         payload: &Payload,
         block: &Block<'_>,
     ) -> Result<Plan> {
-        let mut blob = block.bytes(&self.segment, headers.entry, payload, facts);
-        for m in &self.moved {
-            let at = to_usize(m.to - self.segment.offset);
-            let bytes = input.read(m.from, m.len)?;
-            blob[at..at + bytes.len()].copy_from_slice(&bytes);
-        }
+        let mut blob = vec![0; to_usize(BLOCK - self.start)];
+        blob.extend(block.bytes(self.segment.vaddr + BLOCK, headers.entry, facts));
         blob.extend_from_slice(payload.image);
+        let blob_at = self.segment.offset + self.start;
+        let mut put = |at: u64, bytes: &[u8]| {
+            if let Some(at) = at.checked_sub(blob_at).map(to_usize)
+                && let Some(room) = blob.get_mut(at..at + bytes.len())
+            {
+                room.copy_from_slice(bytes);
+            }
+        };
+        for m in &self.moved {
+            put(m.to, &input.read(m.from, m.len)?);
+        }
         let table = Segment::table_bytes(&self.segments);
         let mut edits = relocate::edits(input, headers, &self.moved)?;
         if self.layout == Layout::Compat {
-            let at = to_usize(self.phoff - self.segment.offset);
-            blob[at..at + table.len()].copy_from_slice(&table);
+            put(self.phoff, &table);
         } else {
             edits.push(Edit {
                 what: "program header table",
@@ -299,13 +332,17 @@ impl Draft {
         }
         // What lies after the file proper (an AppImage's file system) is looked for right behind
         // the section headers: they stay at the end then.
-        let free = if facts.overlay.len == 0 {
-            facts.overlay.start + self.shift..self.segment.offset
-        } else {
-            0..0
-        };
+        let mut free = Vec::new();
+        if facts.overlay.len == 0 {
+            let block = self.segment.offset + BLOCK;
+            free.push(facts.overlay.start + self.shift..self.segment.offset);
+            free.push(self.segment.offset + self.used..block);
+        }
         let tail = relocate::sections(headers, self.shift, &self.segment, &self.moved, free);
         let (shoff, overlay) = (tail.shoff, tail.end);
+        for edit in &tail.edits {
+            put(edit.offset, &edit.bytes);
+        }
         edits.extend(tail.edits);
         let entry = self.segment.vaddr + to_u64(handoff::PAGE) + payload.entry;
         edits.push(Edit {
@@ -319,6 +356,8 @@ impl Draft {
             shift: self.shift,
             segment: self.segment,
             blob,
+            blob_at,
+            block: self.segment.offset + BLOCK,
             entry,
             phoff: self.phoff,
             segments: self.segments,

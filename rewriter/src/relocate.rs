@@ -9,6 +9,7 @@ use object::pod;
 
 use crate::elf::{SHDR, SYM, Section, Segment, Sym, round_up};
 use crate::error::Result;
+use crate::handoff::BLOCK;
 use crate::headers::Headers;
 use crate::input::{Input, to_u64, to_usize};
 use crate::layout::Edit;
@@ -53,13 +54,13 @@ pub(crate) struct Tail {
 /// Makes the section headers follow: what was moved or shifted, the names, our own. A file without
 /// section headers gets none.
 ///
-/// Both tables go into `gap`, what is free before our segment, if there is room for them.
+/// Both tables go into `gaps`, what is free before our bytes and among them, if there is room for them.
 pub(crate) fn sections(
     headers: &Headers,
     shift: u64,
     segment: &Segment,
     moved: &[Moved],
-    mut gap: Range<u64>,
+    gaps: Vec<Range<u64>>,
 ) -> Tail {
     let mut sections = headers.sections.clone();
     if sections.is_empty() {
@@ -93,27 +94,20 @@ pub(crate) fn sections(
     let payload = payload_section(segment, name(SECTION_PAYLOAD));
     sections.extend([handoff, payload]);
 
-    let mut end = segment.file_end();
-    let has_gap = !gap.is_empty();
-    let mut place = |len: u64, align: u64| {
-        let at = round_up(gap.start, align);
-        if at + len <= gap.end {
-            gap.start = at + len;
-            return at;
-        }
-        let at = round_up(end, align);
-        end = at + len;
-        at
+    let has_gap = !gaps.is_empty();
+    let mut free = Free {
+        gaps,
+        end: segment.file_end(),
     };
     let mut edits = Vec::new();
     let len = SHDR * to_u64(sections.len());
     // The larger one has the choice; without a gap it is the last.
-    let early = has_gap.then(|| place(len, 8));
+    let early = has_gap.then(|| free.take(len, 8));
     if let Some(table) = sections
         .get_mut(headers.shstrndx)
         .filter(|_| headers.shstrndx != 0)
     {
-        table.offset = place(to_u64(names.len()), 1);
+        table.offset = free.take(to_u64(names.len()), 1);
         table.size = to_u64(names.len());
         edits.push(Edit {
             what: "section names",
@@ -121,7 +115,7 @@ pub(crate) fn sections(
             bytes: names,
         });
     }
-    let shoff = early.unwrap_or_else(|| place(len, 8));
+    let shoff = early.unwrap_or_else(|| free.take(len, 8));
     edits.push(Edit {
         what: "section header table",
         offset: shoff,
@@ -131,19 +125,41 @@ pub(crate) fn sections(
         sections,
         shoff,
         edits,
-        end,
+        end: free.end,
     }
 }
 
-/// The handoff block, without what was moved behind it.
+/// Where in the file something may be put.
+struct Free {
+    gaps: Vec<Range<u64>>,
+    /// The end of the file.
+    end: u64,
+}
+
+impl Free {
+    /// The first place that is large enough.
+    fn take(&mut self, len: u64, align: u64) -> u64 {
+        for gap in &mut self.gaps {
+            let at = round_up(gap.start, align);
+            if at + len <= gap.end {
+                gap.start = at + len;
+                return at;
+            }
+        }
+        let at = round_up(self.end, align);
+        self.end = at + len;
+        at
+    }
+}
+
 fn handoff_section(segment: &Segment, name: u32) -> Section {
     Section {
         name,
         kind: elf::SHT_PROGBITS,
         flags: elf::SHF_ALLOC,
-        addr: segment.vaddr,
-        offset: segment.offset,
-        size: to_u64(handoff::OFF_MOVED),
+        addr: segment.vaddr + BLOCK,
+        offset: segment.offset + BLOCK,
+        size: to_u64(handoff::LEN),
         link: 0,
         info: 0,
         align: 16,

@@ -91,20 +91,34 @@ pub(crate) fn find(input: &Input, headers: &Headers, space: u64) -> Result<Optio
     let worst = hit
         .iter()
         .try_fold(Tactic::Slack, |worst, i| Some(worst.max(i.tactic?)));
-    let size: u64 = hit
-        .iter()
-        .map(|i| (i.end - i.start).next_multiple_of(16))
-        .sum();
+    let moves: Vec<_> = hit.iter().map(|i| (i.start, i.end)).collect();
     Ok(match worst {
-        Some(tactic) if size <= space && (tactic < Tactic::DropNote || dropped.is_none()) => {
+        Some(tactic)
+            if size(&moves) <= space && (tactic < Tactic::DropNote || dropped.is_none()) =>
+        {
             Some(Room {
                 tactic,
-                moves: hit.iter().map(|i| (i.start, i.end)).collect(),
+                moves,
                 dropped: None,
             })
         }
         _ => dropping,
     })
+}
+
+impl Room {
+    /// Bytes that what moves takes.
+    pub(crate) fn size(&self) -> u64 {
+        size(&self.moves)
+    }
+}
+
+/// Each begins at a multiple of 16.
+fn size(moves: &[(u64, u64)]) -> u64 {
+    moves
+        .iter()
+        .map(|(start, end)| (end - start).next_multiple_of(16))
+        .sum()
 }
 
 /// The `PT_NOTE` with the same bytes as `PT_GNU_PROPERTY`.

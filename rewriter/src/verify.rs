@@ -134,8 +134,12 @@ pub(crate) fn structure(
         let written = bytes(out, edit.offset, to_u64(edit.bytes.len()))?;
         check(written == edit.bytes, edit.what)?;
     }
-    let blob = bytes(out, plan.segment.offset, plan.segment.filesz)?;
-    let at = to_usize(IDENTITY);
+    let blob = bytes(out, plan.blob_at, to_u64(plan.blob.len()))?;
+    check(
+        plan.blob_at + to_u64(blob.len()) == plan.segment.file_end(),
+        "end of the added segment",
+    )?;
+    let at = to_usize(plan.block + IDENTITY - plan.blob_at);
     check(blob.get(at..at + 32) == Some(identity), "identity")?;
     check(blob.get(..at) == plan.blob.get(..at), "handoff block")?;
     check(blob.get(at + 32..) == plan.blob.get(at + 32..), "runtime")?;

@@ -31,9 +31,9 @@ pub unsafe extern "C" fn start(sp: *const usize, payload: usize) -> usize {
     unsafe { relocate(base, table()) };
     config::take_home(gate::addresses());
 
-    let at = payload - handoff::PAGE;
+    let at = payload - handoff::LEN;
     // SAFETY: the rewriter put the handoff block right before the payload, in the same segment.
-    let block = unsafe { core::slice::from_raw_parts(at as *const u8, handoff::PAGE) };
+    let block = unsafe { core::slice::from_raw_parts(at as *const u8, handoff::LEN) };
     let (entry, self_address) = config::addresses(block);
     let target = entry.wrapping_add(at.wrapping_sub(self_address));
 

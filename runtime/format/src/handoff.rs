@@ -1,18 +1,21 @@
 //! The handoff block: what the rewriter tells the payload.
 //!
-//! It is the first page of the segment that the rewriter adds to a program; the payload follows it
-//! at [`PAGE`]. Tool and payload are built together, so the block may change at will; [`VERSION`]
+//! It is the end of the first page of the segment that the rewriter adds to a program; the payload
+//! follows it. Tool and payload are built together, so the block may change at will; [`VERSION`]
 //! only guards against a file patched by another build being taken apart by this one.
 //!
 //! All numbers are little-endian. Addresses are unbiased (as in the program headers): the load bias
 //! is the block's address in memory less [`SELF_VADDR`]'s value.
 
 /// Size of the block, and distance from the block to the payload's first byte.
+pub const LEN: usize = 1408;
+/// Distance from the segment's first byte to the payload's. Before the block the rewriter may put
+/// what had to move: `.interp`, notes, dynamic tables or the program headers.
 pub const PAGE: usize = 4096;
 /// First bytes of the block, at offset 0.
 pub const MAGIC: [u8; 8] = *b"CKPTPTCH";
 /// Value of the `u32` at [`OFF_VERSION`].
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// `u32`: layout of this block.
 pub const OFF_VERSION: usize = 8;
@@ -20,12 +23,8 @@ pub const OFF_VERSION: usize = 8;
 pub const OFF_FLAGS: usize = 12;
 /// `u64`: the program's own `e_entry`.
 pub const OFF_ENTRY: usize = 16;
-/// `u64`: `p_vaddr` of the added segment, which is this block's own address.
+/// `u64`: this block's own address.
 pub const OFF_SELF_VADDR: usize = 24;
-/// `u64`: bytes from this block to the end of the segment, a multiple of [`PAGE`].
-pub const OFF_SEGMENT_LEN: usize = 32;
-/// `u64`: bytes from this block to the payload's writable pages; the packed body follows them.
-pub const OFF_DATA: usize = 40;
 /// `u32`: number of the signal that asks for a checkpoint, 0 for none.
 pub const OFF_SIGNAL: usize = 48;
 /// `u32`: length of the image pattern.
@@ -45,10 +44,6 @@ pub const OFF_RESTORE_FLAG: usize = 1152;
 pub const OFF_CHECKPOINT_FLAG: usize = 1280;
 /// Room for a reserved argument's name with its NUL.
 pub const FLAG_NAME_MAX: usize = 128;
-/// From here to [`PAGE`] the rewriter may put what had to move: `.interp`, notes, dynamic tables or
-/// the program headers.
-pub const OFF_MOVED: usize = 1536;
-
 /// The program is Go: its stacks are small, so handlers must use the alternate stack.
 pub const FLAG_GO: u32 = 1;
 /// Images hold the contents of files that are open for writing.
