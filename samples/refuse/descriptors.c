@@ -2,9 +2,8 @@
 // program goes on and still has it.
 //#Variants: lost_name pipe fifo fifo_read fifo_replaced memfd_huge lease_breaking proc_other proc_thread proc_message long_path unix_pair unix_message unix_listening tcp tcp_waiting udp multicast multicast6 epoll timerfd_cancelled inotify_unread inotify_hidden inotify_unlinked pidfd pidfd_ended pidfd_thread userfault
 //#Flags: -pthread
-#include "../lib/sample.h"
+#include "../lib/away.h"
 #include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -13,24 +12,6 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-
-// Gives the other end away to a process that is no child of this one, and that lives as long as somebody
-// has this end.
-static void give_away(int ends[2]) {
-    pid_t self = getpid(), child = fork();
-    expect(child >= 0, "fork");
-    if (child == 0) {
-        if (fork() == 0) {
-            close(ends[0]);
-            while (poll(&(struct pollfd){.fd = ends[1]}, 1, 50) == 0 && kill(self, 0) == 0)
-                ;
-        }
-        _exit(0);
-    }
-    expect(waitpid(child, NULL, 0) == child, "wait");
-    close(ends[1]);
-}
 
 // An epoll instance that watches a file which only another process has, and no child of this one.
 static int watch_what_is_elsewhere(void) {

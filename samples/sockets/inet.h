@@ -3,14 +3,12 @@
 #ifndef SOCKETS_INET_H
 #define SOCKETS_INET_H
 
-#include "../lib/sample.h"
+#include "socket.h"
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 // A socket's address with its length.
 typedef struct {
@@ -58,16 +56,6 @@ static inline int has_name(int fd, int other_end, const Name *wanted) {
     return now.length == wanted->length && memcmp(&now, wanted, wanted->length) == 0;
 }
 
-static inline int option_of(int fd, int level, int option) {
-    int value = -1;
-    socklen_t length = sizeof value;
-    return getsockopt(fd, level, option, &value, &length) == 0 ? value : -1;
-}
-
-static inline void set_option(int fd, int level, int option, int value) {
-    expect(setsockopt(fd, level, option, &value, sizeof value) == 0, "option %d of level %d = %d", option, level, value);
-}
-
 static inline int new_socket(int family, int type) {
     int fd = socket(family, type, 0);
     expect(fd >= 0, "socket");
@@ -82,32 +70,10 @@ static inline int bound(int type, Name name) {
 
 static inline int connected(int fd, Name name) { return connect(fd, &name.any, name.length) == 0; }
 
-// Does exactly this text wait in the socket, and nothing behind it in what one call takes?
-static inline int reads(int fd, const char *text) {
-    char buffer[4096];
-    ssize_t got = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
-    return got == (ssize_t)strlen(text) && memcmp(buffer, text, (size_t)got) == 0;
-}
-
-static inline int is_empty(int fd) {
-    char byte;
-    return recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN;
-}
-
-static inline int says(int fd, const char *text) {
-    return send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)strlen(text);
-}
-
 // Waits until something is so; what is sent to a socket of this machine is there in a moment.
 static inline int happens(int fd, short events) {
     struct pollfd one = {.fd = fd, .events = events};
     return poll(&one, 1, 20000) == 1 && (one.revents & events) != 0;
-}
-
-static inline short events_of(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
-    expect(poll(&one, 1, 0) >= 0, "poll");
-    return one.revents;
 }
 
 // A new connection to there is accepted here, and works.

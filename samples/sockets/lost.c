@@ -3,25 +3,9 @@
 //#Allow: pipe,unix,udp,tcp
 //#Unseen: sockets
 //#Variants: pipe full unix waiting datagram tcp tcp_waiting
+#include "../lib/away.h"
 #include "inet.h"
 #include <sys/un.h>
-#include <sys/wait.h>
-
-// Gives the other end to a process that is no child of this one, and that lives as long as this one does.
-static void give_away(int ends[2]) {
-    pid_t self = getpid(), child = fork();
-    expect(child >= 0, "fork");
-    if (child == 0) {
-        if (fork() == 0) {
-            close(ends[0]);
-            while (poll(&(struct pollfd){.fd = ends[1]}, 1, 50) == 0 && kill(self, 0) == 0)
-                ;
-        }
-        _exit(0);
-    }
-    expect(waitpid(child, NULL, 0) == child, "wait");
-    close(ends[1]);
-}
 
 int main(int argc, char **argv) {
     sample_start(argc, argv);

@@ -2,11 +2,9 @@
 #ifndef SOCKETS_UNIX_H
 #define SOCKETS_UNIX_H
 
-#include "../lib/sample.h"
-#include <poll.h>
+#include "socket.h"
 #include <stddef.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <sys/un.h>
 
 // A name: "@..." is abstract.
@@ -59,38 +57,6 @@ static inline int has_name(int fd, int other_end, const char *text) {
         return length == sizeof(sa_family_t);
     socklen_t expected = name_of(&wanted, text);
     return length == expected && memcmp(&name, &wanted, length) == 0;
-}
-
-static inline int option_of(int fd, int level, int option) {
-    int value = -1;
-    socklen_t length = sizeof value;
-    return getsockopt(fd, level, option, &value, &length) == 0 ? value : -1;
-}
-
-static inline void set_option(int fd, int level, int option, int value) {
-    expect(setsockopt(fd, level, option, &value, sizeof value) == 0, "option %d = %d", option, value);
-}
-
-// Does exactly this text wait in the socket, and nothing behind it?
-static inline int reads(int fd, const char *text) {
-    char buffer[4096];
-    ssize_t got = recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
-    return got == (ssize_t)strlen(text) && memcmp(buffer, text, (size_t)got) == 0;
-}
-
-static inline int is_empty(int fd) {
-    char byte;
-    return recv(fd, &byte, 1, MSG_DONTWAIT) == -1 && errno == EAGAIN;
-}
-
-static inline int says(int fd, const char *text) {
-    return send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)strlen(text);
-}
-
-static inline short events_of(int fd) {
-    struct pollfd one = {.fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI};
-    expect(poll(&one, 1, 0) >= 0, "poll");
-    return one.revents;
 }
 
 #endif
