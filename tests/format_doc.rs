@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use ckpt_format::codec::{Field, FieldInfo};
-use ckpt_format::header::{self, Header};
+use ckpt_format::header;
 use ckpt_format::record::{
     Action, Adjustment, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job,
     Lock, Machine, Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program,
@@ -16,8 +16,8 @@ use ckpt_format::record::{
     Vma, Watch,
 };
 use ckpt_format::toc::{self, Entry, kind};
-use ckpt_format::{DecodeError, crc, limits};
-use ckpt_tests::image::{Parts, Section, encode};
+use ckpt_format::{DecodeError, limits};
+use ckpt_tests::image::Parts;
 use ckpt_tests::repository;
 
 #[path = "format_doc/dump.rs"]
@@ -26,8 +26,11 @@ mod dump;
 mod example;
 #[path = "format_doc/names.rs"]
 mod names;
+#[path = "format_doc/parts.rs"]
+mod parts;
 
 use dump::{fields, hexdump, undump};
+use parts::{example, reencoded};
 
 /// Every record with its name in the document, and the sections it stands in.
 fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
@@ -290,110 +293,6 @@ fn messages_are_as_described() -> Result<()> {
     Ok(())
 }
 
-/// Where the example's one mapping begins.
-const CODE: u64 = 0x1_0000;
-
-/// The example's parts.
-fn example() -> Parts {
-    let number = |n: usize| u8::try_from(n).unwrap_or(0);
-    Parts {
-        header: Header {
-            minor: 0,
-            section_count: 0,
-            file_len: 0,
-            table_at: 0,
-            uuid: std::array::from_fn(|n| number(n) * 0x11),
-            identity: std::array::from_fn(|n| number(n) + 0x80),
-            created: 1_795_392_000,
-            table_crc: 0,
-        },
-        sections: sections(),
-    }
-}
-
-fn section(kind: u32, bytes: Vec<u8>) -> Section {
-    Section {
-        kind,
-        version: 1,
-        flags: toc::REQUIRED,
-        bytes,
-    }
-}
-
-fn one<'a, T: Field<'a>>(kind: u32, record: &T) -> Section {
-    section(kind, encode(1 << 16, |w| w.put(record)))
-}
-
-fn list<'a, T: Field<'a>>(kind: u32, records: &[T]) -> Section {
-    let bytes = encode(1 << 16, |w| {
-        w.put(&u32::try_from(records.len()).expect("few"));
-        records.iter().for_each(|record| w.put(record));
-    });
-    section(kind, bytes)
-}
-
-fn sections() -> Vec<Section> {
-    let mut page = vec![0; 4096];
-    let text = b"The one page of a program that never was.";
-    page[..text.len()].copy_from_slice(text);
-    let run = Run {
-        addr: CODE,
-        pages: 1,
-        crc: crc::pages(&page),
-    };
-    let guard = Guard {
-        start: CODE + 4096,
-        end: CODE + 8192,
-    };
-    let vdso = Vdso {
-        vvar: 0,
-        base: 0,
-        bytes: &[],
-    };
-    let descriptors = [(1, 0, 0), (2, 0, 0), (5, 1, 1)];
-    let descriptors = descriptors.map(|(fd, file, cloexec)| Descriptor { fd, file, cloexec });
-    vec![
-        section(kind::PAGES, page),
-        list(kind::RUNS, &[run]),
-        list::<Content>(kind::CONTENTS, &[]),
-        list(kind::GUARDS, &[guard]),
-        list(kind::VMAS, &[example::vma(CODE)]),
-        one(kind::VDSO, &vdso),
-        one(kind::MM, &example::mm(CODE)),
-        one(kind::MACHINE, &example::machine()),
-        one(kind::PROGRAM, &example::program(CODE)),
-        one(kind::ATTRIBUTES, &example::attributes()),
-        list(
-            kind::ACTIONS,
-            &(1..=64).map(example::action).collect::<Vec<_>>(),
-        ),
-        list::<Pending>(kind::PENDING, &[]),
-        one(kind::TIMERS, &example::timers()),
-        list(kind::FILES, &example::files()),
-        list::<Lock>(kind::LOCKS, &[]),
-        list::<Packet>(kind::PACKETS, &[]),
-        list::<Watch>(kind::WATCHES, &[]),
-        one(kind::JOB, &example::job()),
-        list::<Queued<'_>>(kind::QUEUED, &[]),
-        list::<Adjustment>(kind::ADJUSTMENTS, &[]),
-        list::<Segment>(kind::SEGMENTS, &[]),
-        list::<PosixTimer>(kind::POSIX_TIMERS, &[]),
-        list::<TimerFd>(kind::TIMERFDS, &[]),
-        list::<Notice<'_>>(kind::NOTICES, &[]),
-        list::<Socket<'_>>(kind::SOCKETS, &[]),
-        list::<SocketOption<'_>>(kind::SOCKET_OPTIONS, &[]),
-        list::<Message<'_>>(kind::MESSAGES, &[]),
-        list::<Right>(kind::RIGHTS, &[]),
-        list::<Place<'_>>(kind::PLACES, &[]),
-        list::<Terminal<'_>>(kind::TERMINALS, &[]),
-        list::<Ended>(kind::ENDED, &[]),
-        one(kind::CREDENTIALS, &example::credentials()),
-        list::<Policy>(kind::POLICIES, &[]),
-        list(kind::DESCRIPTORS, &descriptors),
-        list(kind::THREADS, &[example::thread(CODE)]),
-    ]
-}
-
 /// The text between "```name" and "```".
 fn block<'a>(document: &'a str, name: &str) -> Result<&'a str> {
     let (_, rest) = document
@@ -438,63 +337,4 @@ fn example_is_what_it_says() -> Result<()> {
         "the example of the code differs: CKPT_UPDATE=1"
     );
     Ok(())
-}
-
-/// Every section decoded to its records and encoded from them.
-fn reencoded(parts: &Parts) -> Result<Parts> {
-    fn again<'a, T: Field<'a>>(parts: &'a Parts, kind: u32, many: bool) -> Vec<u8> {
-        encode(1 << 16, |w| {
-            if many {
-                let all = parts.all::<T>(kind);
-                w.put(&u32::try_from(all.len()).expect("few"));
-                all.iter().for_each(|record| w.put(record));
-            } else {
-                w.put(&parts.one::<T>(kind));
-            }
-        })
-    }
-    let mut new = parts.clone();
-    for section in &mut new.sections {
-        let kind = section.kind;
-        section.bytes = match kind {
-            kind::MACHINE => again::<Machine<'_>>(parts, kind, false),
-            kind::PROGRAM => again::<Program<'_>>(parts, kind, false),
-            kind::MM => again::<Mm<'_>>(parts, kind, false),
-            kind::VMAS => again::<Vma<'_>>(parts, kind, true),
-            kind::RUNS => again::<Run>(parts, kind, true),
-            kind::PAGES => continue,
-            kind::THREADS => again::<Thread>(parts, kind, true),
-            kind::ACTIONS => again::<Action>(parts, kind, true),
-            kind::PENDING => again::<Pending>(parts, kind, true),
-            kind::TIMERS => again::<Timers>(parts, kind, false),
-            kind::FILES => again::<File<'_>>(parts, kind, true),
-            kind::DESCRIPTORS => again::<Descriptor>(parts, kind, true),
-            kind::ATTRIBUTES => again::<Attributes<'_>>(parts, kind, false),
-            kind::VDSO => again::<Vdso<'_>>(parts, kind, false),
-            kind::CONTENTS => again::<Content>(parts, kind, true),
-            kind::GUARDS => again::<Guard>(parts, kind, true),
-            kind::LOCKS => again::<Lock>(parts, kind, true),
-            kind::PACKETS => again::<Packet>(parts, kind, true),
-            kind::WATCHES => again::<Watch>(parts, kind, true),
-            kind::JOB => again::<Job>(parts, kind, false),
-            kind::QUEUED => again::<Queued<'_>>(parts, kind, true),
-            kind::ADJUSTMENTS => again::<Adjustment>(parts, kind, true),
-            kind::SEGMENTS => again::<Segment>(parts, kind, true),
-            kind::POSIX_TIMERS => again::<PosixTimer>(parts, kind, true),
-            kind::TIMERFDS => again::<TimerFd>(parts, kind, true),
-            kind::NOTICES => again::<Notice<'_>>(parts, kind, true),
-            kind::SOCKETS => again::<Socket<'_>>(parts, kind, true),
-            kind::SOCKET_OPTIONS => again::<SocketOption<'_>>(parts, kind, true),
-            kind::MESSAGES => again::<Message<'_>>(parts, kind, true),
-            kind::RIGHTS => again::<Right>(parts, kind, true),
-            kind::PLACES => again::<Place<'_>>(parts, kind, true),
-            kind::TERMINALS => again::<Terminal<'_>>(parts, kind, true),
-            kind::ENDED => again::<Ended>(parts, kind, true),
-            kind::CREDENTIALS => again::<Credentials<'_>>(parts, kind, false),
-            kind::POLICIES => again::<Policy>(parts, kind, true),
-            _ => bail!("section {kind} is not looked at"),
-        };
-    }
-    new.sum_pages();
-    Ok(new)
 }
