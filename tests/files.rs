@@ -357,3 +357,9 @@ fn removed_directories_come_back_where_they_can() -> Result<()> {
     let rule = format!("{dir}/upper={dir}/other");
     is(&["--remap", &rule], "DIR/other/gone (deleted) above there")
 }
+
+#[test]
+fn a_removed_working_directory_has_to_be_entered() -> Result<()> {
+    let case = Case::of("image/removed", "closed", "removed-closed", &[], &[])?;
+    case.refused(&[], "working directory DIR/upper/gone: permission denied")
+}

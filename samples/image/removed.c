@@ -1,5 +1,5 @@
 // A directory that was removed, open and worked in, which tests/files.rs restores where its place has changed. Tells its
-// name and how many links the one above has.
+// name and whether the one above is there. "closed": nobody may enter it by then.
 #include "../lib/sample.h"
 
 int main(int argc, char **argv) {
@@ -7,6 +7,8 @@ int main(int argc, char **argv) {
     expect(mkdir("upper", 0700) == 0 && mkdir("upper/gone", 0711) == 0 && chdir("upper/gone") == 0, "mkdir");
     int here = open(".", O_RDONLY | O_DIRECTORY);
     expect(here >= 0 && rmdir("../gone") == 0, "rmdir");
+    if (argc > 2 && !strcmp(argv[2], "closed"))
+        expect(chmod(".", 0600) == 0, "chmod");
 
     ready();
     wait_for_go();

@@ -137,6 +137,8 @@ fn restore(passage: &Passage) -> Result<()> {
     vdso::check(&records.vdso, passage.vdso)?;
     let born = children::restore(&arena, &image, namespace::keeps_ids())?;
     let mut opened = files::open(&arena, &image)?;
+    let open = opened.places();
+    places::check_removed(&image, open)?;
     ipc::undo::restore(&image)?;
     attributes::raise_limits();
     let mut staged = stage::all(&arena, &image, &opened)?;
@@ -157,7 +159,6 @@ fn restore(passage: &Passage) -> Result<()> {
     numa::restore(&image);
     place::seal(&image)?;
 
-    let open = opened.places();
     attributes::restore(&records.attributes, open)?;
     signal::set_mask(!0).or_fail(format_args!("cannot block signals"))?;
     opened.install(&image)?;

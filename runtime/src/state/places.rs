@@ -6,7 +6,7 @@
 
 use core::ffi::CStr;
 
-use ckpt_format::record::Place;
+use ckpt_format::record::{Attributes, Place};
 use ckpt_format::toc::kind;
 
 use super::attributes;
@@ -156,6 +156,21 @@ fn read(tid: u32, to: &mut [u8]) -> Result<Place<'_>> {
 pub fn prepare(image: &Image<'_>) -> Result<()> {
     for place in image.list::<Place<'_>>(kind::PLACES) {
         attributes::may_work_in(place.cwd, place.removed)?;
+    }
+    Ok(())
+}
+
+/// Checks that directories that were removed may be entered, now that they are made again: `open`
+/// has the descriptors of the image's open files.
+pub fn check_removed(image: &Image<'_>, open: &[i32]) -> Result<()> {
+    let Attributes { removed, cwd, .. } = image.single(kind::ATTRIBUTES);
+    let own = image.list::<Place<'_>>(kind::PLACES);
+    let own = own.map(|place| (place.removed, place.cwd));
+    for (removed, cwd) in [(removed, cwd)].into_iter().chain(own) {
+        if let Some(fd) = open.get((removed as usize).wrapping_sub(1)) {
+            let name = ShortText::format(format_args!("/proc/thread-self/fd/{fd}"));
+            fs::may_enter(name.as_c()).or_fail(format_args!("working directory {}", Show(cwd)))?;
+        }
     }
     Ok(())
 }
