@@ -147,7 +147,8 @@ impl Run {
     }
 
     /// A client has said half of something when the checkpoint is taken, and the rest of it afterwards. In the
-    /// restored server its connection is broken, and nothing else is amiss.
+    /// restored server its connection is broken, and nothing else is amiss. The client has seen the end of it when
+    /// the old server was killed.
     fn loses_a_client(mut self) -> Result<()> {
         let mut client = self.place.connect(&mut self.process)?;
         let count = self.count;
@@ -161,8 +162,10 @@ impl Run {
         let image = self.place.scratch.join("client.img");
         checkpoint(&self.launch.program, self.process.pid(), &image, false)?;
         client.talk(rest, &hear).context("after a checkpoint")?;
-        client.end()?;
         self.process.kill()?;
+        client
+            .sees_the_end()
+            .context("the client of the killed server")?;
         // Others try to connect all the while: refused they may be, but who is let in stays so.
         let strangers = [(); 3].map(|()| self.place.stranger());
         self.restore(&image)?;

@@ -2,7 +2,9 @@
 // go file is there, so that it would be seen to run.
 //#Links: static
 #include "../lib/sample.h"
+#include <arpa/inet.h>
 #include <mqueue.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -62,6 +64,11 @@ int main(int argc, char **argv) {
     struct iovec word = {"word", 4};
     struct msghdr message = {.msg_iov = &word, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     expect(sendmsg(pair[0], &message, 0) == 4, "message");
+    int member = socket(AF_INET, SOCK_DGRAM, 0), loopback = (int)htonl(1);
+    in_addr_t here = htonl(INADDR_LOOPBACK);
+    struct ip_mreq_source group = {.imr_multiaddr = {htonl(0xef010203)}, .imr_interface = {here}, .imr_sourceaddr = {here}};
+    expect(setsockopt(member, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &group, sizeof group) == 0, "group");
+    expect(setsockopt(member, IPPROTO_IP, 50 /* IP_UNICAST_IF */, &loopback, sizeof loopback) == 0, "interface");
     make_file("gone", block, 3 * PAGE);
     int gone = open("gone", O_RDONLY);
     expect(gone >= 0 && unlink("gone") == 0, "deleted file");

@@ -25,6 +25,7 @@ int main(int argc, char **argv) {
     int is_v6 = !strcmp(variant, "v6"), is_dual = !strcmp(variant, "dual"), is_all = !strcmp(variant, "all");
     const char *host = is_v6 ? "::1" : is_all || is_dual ? "127.0.0.1" : "own";
     int receiver = bound(SOCK_DGRAM, name_of(is_dual ? "::" : is_all ? "0.0.0.0" : host, 0));
+    int family = is_v6 || is_dual ? AF_INET6 : AF_INET;
     Name bound_at = name_at(receiver, 0), at = name_of(host, port_of(receiver));
     if (!is_all && !is_dual)
         at = bound_at;
@@ -44,6 +45,10 @@ int main(int argc, char **argv) {
     int pair[2] = {bound(SOCK_DGRAM, name_of(host, 0)), bound(SOCK_DGRAM, name_of(host, 0))};
     Name ends[2] = {name_at(pair[0], 0), name_at(pair[1], 0)};
     expect(connected(pair[0], ends[1]) && connected(pair[1], ends[0]) && says(pair[0], "left") && says(pair[1], "right"), "pair");
+    // Its address is the kernel's choice, and of one family then.
+    int client = new_socket(family, SOCK_DGRAM);
+    expect(connected(client, is_dual ? mapped(at) : at), "client");
+    Name client_at = name_at(client, 0);
     int plain = new_socket(AF_INET, SOCK_DGRAM), lite = socket(AF_INET, SOCK_DGRAM, 136);
     Name none = name_at(plain, 0);
     set_option(plain, SOL_SOCKET, SO_BROADCAST, 1);
@@ -70,6 +75,7 @@ int main(int argc, char **argv) {
     expect(option_of(receiver, SOL_SOCKET, SO_RCVBUF) == 120000, "buffer");
     expect(lite < 0 || option_of(lite, SOL_SOCKET, SO_PROTOCOL) == 136, "UDP-Lite");
     expect(says(first, "again") && happens(receiver, POLLIN) && is_from(receiver, "again", &sender[0]), "goes on");
+    expect(has_name(client, 0, &client_at) && says(client, "z") && happens(receiver, POLLIN) && is_from(receiver, "z", &client_at), "client");
     expect(says(pair[0], "x") && happens(pair[1], POLLIN) && reads(pair[1], "x"), "pair goes on");
     expect(sendto(second, "y", 1, 0, &at.any, at.length) == 1 && happens(receiver, POLLIN) && is_from(receiver, "y", &sender[1]), "sends on");
     pass();

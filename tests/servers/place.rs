@@ -143,6 +143,14 @@ impl Client {
         Ok(())
     }
 
+    /// The other end has hung up, or has reset the connection.
+    pub(crate) fn sees_the_end(mut self) -> Result<()> {
+        match self.0.read_to_end(&mut Vec::new()) {
+            Err(e) if e.kind() != ErrorKind::ConnectionReset => Err(e).context("no end"),
+            _ => Ok(()),
+        }
+    }
+
     /// Hangs up, and waits until the server has done so as well.
     pub(crate) fn end(mut self) -> Result<()> {
         // It may have done so before.

@@ -120,6 +120,15 @@ impl Address {
         self.port
     }
 
+    /// Is it a group's?
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        match (self.ip.short(), self.ip.mapped()) {
+            (Some([first, ..]), _) => first >> 4 == 0xe,
+            (None, [first, ..]) => first == 0xff,
+        }
+    }
+
     /// Any address of the host.
     #[must_use]
     pub fn is_any(&self) -> bool {

@@ -1,10 +1,13 @@
 //! Calls on sockets.
 #![expect(unsafe_code, reason = "system calls")]
 
+use ckpt_format::record::IFNAME;
+
 use super::address::Address;
 use super::fs::{Fd, O_CLOEXEC, O_NONBLOCK, Piece};
 use super::{Errno, SysResult, call};
 use crate::util::arena::Plain;
+use crate::util::bytes::{put, word};
 
 /// Level of the options that all sockets have.
 pub const SOL_SOCKET: u32 = 1;
@@ -109,6 +112,33 @@ pub fn set_filter(fd: i32, program: &[u8]) -> SysResult<()> {
         )
     }
     .map(drop)
+}
+
+/// Bytes of `struct ifreq`: a name, and what is told of it or asked for.
+const IFREQ: usize = 40;
+
+/// SIOCGIFNAME: the name of a network interface, ended by zeros.
+pub fn interface_name(fd: i32, index: u32) -> SysResult<[u8; IFNAME]> {
+    const SIOCGIFNAME: u32 = 0x8910;
+    let mut request = [0; IFREQ];
+    put(&mut request, IFNAME, &index.to_le_bytes());
+    about_interface(fd, SIOCGIFNAME, &mut request)?;
+    Ok(request.first_chunk().copied().unwrap_or_default())
+}
+
+/// SIOCGIFINDEX: the index of the network interface of that name.
+pub fn interface_index(fd: i32, name: &[u8]) -> SysResult<u32> {
+    const SIOCGIFINDEX: u32 = 0x8933;
+    let mut request = [0; IFREQ];
+    put(&mut request, 0, name.get(..IFNAME).unwrap_or(name));
+    about_interface(fd, SIOCGIFINDEX, &mut request)?;
+    Ok(word(&request, IFNAME))
+}
+
+#[inline(never)]
+fn about_interface(fd: i32, what: u32, request: &mut [u8; IFREQ]) -> SysResult<()> {
+    // SAFETY: the kernel reads and writes the structure, which has that many bytes.
+    unsafe { call!(__NR_ioctl, fd, what, request.as_mut_ptr()) }.map(drop)
 }
 
 /// A socket's address as the kernel has it, `struct sockaddr`.

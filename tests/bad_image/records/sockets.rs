@@ -3,7 +3,8 @@
 use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{
-    File, Message, Right, Socket, SocketOption, file_kind, message_flag, socket_state,
+    Descriptor, File, GROUP_FILTER, IFNAME, Message, Right, Socket, SocketOption, file_kind,
+    message_flag, socket_state,
 };
 use ckpt_format::toc::kind;
 use ckpt_tests::image::list;
@@ -76,6 +77,80 @@ fn options() -> Result<()> {
     cases.refused("no such file", &with(&|o| o[0].file = u32::MAX), what);
     cases.refused("out of order", &with(&|o| o.reverse()), what);
     cases.refused("long", &with(&|o| o[0].value = &VALUE), what);
+    cases.end()
+}
+
+/// What one about an interface says of it: the name that stands first in its value.
+fn by_interface(options: &mut [SocketOption<'_>], group: bool, change: &dyn Fn(&mut Vec<u8>)) {
+    let found = options.iter_mut().find(|option| {
+        let is_index = (option.level, option.name) == (0, 50) && option.value.len() > 4;
+        option.is_group() == group && (group || is_index)
+    });
+    let option = found.expect("such an option");
+    let mut value = option.value.to_vec();
+    change(&mut value);
+    option.value = value.leak();
+}
+
+#[test]
+fn groups() -> Result<()> {
+    /// Where `struct group_filter` has the family, the group's address, the mode, the number of
+    /// sources, the first of them.
+    const FAMILY: usize = IFNAME + 8;
+    const GROUP: usize = IFNAME + 12;
+    const MODE: usize = IFNAME + 136;
+    const COUNT: usize = IFNAME + 140;
+    const FIRST: usize = IFNAME + GROUP_FILTER;
+    let mut cases = Cases::new("groups")?;
+    let parts = cases.parts();
+    let with = |change: &dyn Fn(&mut Vec<SocketOption<'_>>)| {
+        let options = parts.with(kind::SOCKET_OPTIONS, |b| {
+            list(b, |all: &mut Vec<SocketOption<'_>>| change(all))
+        });
+        options.build()
+    };
+    let group = |change: &dyn Fn(&mut Vec<u8>)| with(&|o| by_interface(o, true, change));
+    let index = |change: &dyn Fn(&mut Vec<u8>)| with(&|o| by_interface(o, false, change));
+    let what = "impossible value: socket option";
+    cases.refused("no name", &group(&|v| v[0] = 0), what);
+    cases.refused("endless name", &group(&|v| v[..IFNAME].fill(b'n')), what);
+    cases.refused("no filter", &group(&|v| v.truncate(IFNAME)), what);
+    cases.refused("nothing", &group(&|v| v.clear()), what);
+    cases.refused("another family", &group(&|v| v[FAMILY] = 10), what);
+    cases.refused("half another family", &group(&|v| v[FAMILY + 1] = 1), what);
+    cases.refused("no group", &group(&|v| v[GROUP] = 223), what);
+    cases.refused("no group either", &group(&|v| v[GROUP] = 240), what);
+    cases.refused("mode", &group(&|v| v[MODE] = 2), what);
+    cases.refused("fewer sources", &group(&|v| v[COUNT] = 0), what);
+    cases.refused("more sources", &group(&|v| v[COUNT] = 2), what);
+    cases.refused("countless", &group(&|v| v[COUNT..FIRST].fill(255)), what);
+    cases.refused("longer", &group(&|v| v.push(0)), what);
+    cases.refused("index without a name", &index(&|v| v[0] = 0), what);
+    cases.refused("long index", &index(&|v| v.push(0)), what);
+    cases.refused("short index", &index(&|v| v.truncate(IFNAME + 3)), what);
+
+    let socket = parts.all::<Socket<'_>>(kind::SOCKETS).pop();
+    let of_socket = |d: &&Descriptor| socket.is_some_and(|socket| socket.file == d.file);
+    let open: Vec<Descriptor> = parts.all(kind::DESCRIPTORS);
+    let fd = open.iter().find(of_socket).expect("its descriptor").fd;
+    let elsewhere = |v: &mut Vec<u8>| v[..3].copy_from_slice(b"no!");
+    let what = format!("descriptor {fd}: cannot use network interface");
+    let none = format!("{what} no!: error 19");
+    cases.refused_with("group elsewhere", &group(&elsewhere), &none);
+    cases.refused_with("index elsewhere", &index(&elsewhere), &none);
+    let many = |v: &mut Vec<u8>| {
+        let mut one = v[FIRST..].to_vec();
+        v[COUNT] = 64;
+        for last in 2..=64 {
+            one[7] = last;
+            v.extend(&one);
+        }
+    };
+    let full = format!("{what} lo: error 105");
+    cases.refused_with("more sources than are allowed", &group(&many), &full);
+    let strange = format!("{what} lo: error 99");
+    let stranger = |v: &mut Vec<u8>| v[FIRST] = 10;
+    cases.refused_with("source of another family", &group(&stranger), &strange);
     cases.end()
 }
 

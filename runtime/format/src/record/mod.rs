@@ -31,8 +31,8 @@ pub use posix_timer::{PosixTimer, notify, timer_flag};
 pub use segment::{Adjustment, Segment};
 pub use signal::{Action, Pending, SIGNALS, Timers};
 pub use socket::{
-    ADDRESS, Message, NO_PEER, Right, Socket, SocketOption, family, message_flag, socket_flag,
-    socket_state,
+    ADDRESS, GROUP_FILTER, IFNAME, MSFILTER, Message, NO_PEER, Right, Socket, SocketOption, family,
+    message_flag, socket_flag, socket_state,
 };
 pub use terminal::{Terminal, terminal_flag};
 pub use thread::{Place, Thread};

@@ -131,15 +131,67 @@ record! {
     }
 }
 
-impl SocketOption<'_> {
-    /// Checks the length.
+/// Bytes of a network interface's name with zeros behind it: IFNAMSIZ of linux/if.h.
+pub const IFNAME: usize = 16;
+/// Name of the option that tells a group and its sources: MCAST_MSFILTER of linux/in.h, of levels 0
+/// and 41.
+pub const MSFILTER: u32 = 48;
+/// Bytes of `struct group_filter` (linux/in.h) without sources.
+pub const GROUP_FILTER: usize = 144;
+/// Bytes of a source in it, `struct sockaddr_storage`.
+const SOURCE: usize = 128;
+
+impl<'a> SocketOption<'a> {
+    /// Is it a multicast group that the socket is in?
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        matches!(self.level, 0 | 41) && self.name == MSFILTER
+    }
+
+    /// The interface's name, and the value behind it, of an option that names an interface by its
+    /// index: of a group, or a number that is no more than that (IP_UNICAST_IF, IPV6_MULTICAST_IF,
+    /// IPV6_UNICAST_IF).
+    #[must_use]
+    pub fn interface(&self) -> Option<(&'a [u8], &'a [u8])> {
+        let is_index = matches!((self.level, self.name), (0, 50) | (41, 17 | 76));
+        let named = self.is_group() || (is_index && self.value.len() > 4);
+        let parts = self.value.split_at_checked(IFNAME);
+        parts.filter(|_| named)
+    }
+
+    /// Checks lengths, names of interfaces and groups.
     pub fn check(&self) -> Result<(), DecodeError> {
-        if self.value.len() <= limits::OPTION {
+        let known = match self.interface() {
+            Some((name, value)) => {
+                let group = !self.is_group() || is_filter(value, self.level);
+                let ended = name.first() != Some(&0) && name.last() == Some(&0);
+                ended && group && (self.is_group() || value.len() == 4)
+            }
+            None => !self.is_group(),
+        };
+        if known && self.value.len() <= limits::OPTION {
             Ok(())
         } else {
             Err(DecodeError::Value("socket option"))
         }
     }
+}
+
+/// Is it a `struct group_filter`: the interface's index, the group's address from byte 8 on,
+/// MCAST_EXCLUDE (0) or MCAST_INCLUDE (1), and how many sources follow?
+fn is_filter(value: &[u8], level: u32) -> bool {
+    let word = |at: usize| {
+        let four = value.get(at..).and_then(|rest| rest.first_chunk());
+        u32::from_le_bytes(four.copied().unwrap_or([0xff; 4]))
+    };
+    let group = match (level, word(8) & 0xffff) {
+        (0, family::INET) => word(12) & 0xf0 == 0xe0,
+        (41, family::INET6) => word(16) & 0xff == 0xff,
+        _ => false,
+    };
+    let sources = usize::try_from(word(140)).ok();
+    let len = sources.and_then(|count| count.checked_mul(SOURCE)?.checked_add(GROUP_FILTER));
+    group && word(136) <= 1 && len == Some(value.len())
 }
 
 /// Bits of [`Message::flags`].

@@ -55,40 +55,19 @@ pub(super) fn special(fd: i32, link: &[u8]) -> Error {
 /// The error of a socket that is not carried.
 #[cold]
 pub(super) fn refuse_socket(fd: i32) -> Error {
-    const AF_UNIX: u32 = 1;
     const AF_INET: u32 = 2;
     const AF_INET6: u32 = 10;
     const AF_NETLINK: u32 = 16;
     const AF_PACKET: u32 = 17;
     const AF_VSOCK: u32 = 40;
-    const STREAM: u32 = 1;
-    const DATAGRAM: u32 = 2;
-    const TCP: u32 = 6;
-    const UDP: u32 = 17;
     let ask = |about| socket::ask(fd, about).unwrap_or(u32::MAX);
-    let listening = ask(About::Listening) == 1;
-    let (local, peer) = (socket::local(fd), socket::peer(fd));
-    match (ask(About::Family), ask(About::Type), ask(About::Protocol)) {
-        (AF_UNIX, ..) if listening => refused(fd, format_args!("listening Unix socket")),
-        (AF_UNIX, ..) => refused(fd, format_args!("Unix socket")),
-        (AF_INET | AF_INET6, STREAM, TCP) => match (local, peer) {
-            (Ok(at), _) if listening => refused(fd, format_args!("listening TCP socket on {at}")),
-            (_, Ok(to)) => refused(fd, format_args!("connected TCP socket to {to}")),
-            _ => refused(fd, format_args!("TCP socket")),
-        },
-        (AF_INET | AF_INET6, DATAGRAM, UDP) => match peer {
-            Ok(to) => refused(fd, format_args!("UDP socket to {to}")),
-            Err(_) => refused(fd, format_args!("UDP socket")),
-        },
-        (AF_INET | AF_INET6, _, protocol) => {
-            refused(fd, format_args!("IP socket of protocol {protocol}"))
-        }
-        (AF_NETLINK, _, protocol) => {
-            refused(fd, format_args!("netlink socket of protocol {protocol}"))
-        }
-        (AF_PACKET, ..) => refused(fd, format_args!("packet socket")),
-        (AF_VSOCK, ..) => refused(fd, format_args!("vsock socket")),
-        (family, ..) => refused(fd, format_args!("socket of family {family}")),
+    let protocol = ask(About::Protocol);
+    match ask(About::Family) {
+        AF_INET | AF_INET6 => refused(fd, format_args!("IP socket of protocol {protocol}")),
+        AF_NETLINK => refused(fd, format_args!("netlink socket of protocol {protocol}")),
+        AF_PACKET => refused(fd, format_args!("packet socket")),
+        AF_VSOCK => refused(fd, format_args!("vsock socket")),
+        family => refused(fd, format_args!("socket of family {family}")),
     }
 }
 

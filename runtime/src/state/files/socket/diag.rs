@@ -8,6 +8,7 @@ use crate::sys::address::Address;
 use crate::sys::fs::Fd;
 use crate::sys::socket::{self, DATAGRAM};
 use crate::util::arena::Arena;
+use crate::util::bytes::word;
 
 /// Room for an answer: the kernel gives up at a page (unix_diag_get_exact, net/unix/diag.c).
 const ANSWER: usize = 8192;
@@ -147,12 +148,6 @@ impl Diag {
         }
         Ok(None)
     }
-}
-
-/// The four bytes at an offset, as a number.
-fn word(bytes: &[u8], at: usize) -> u32 {
-    let four = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    u32::from_le_bytes(four.copied().unwrap_or_default())
 }
 
 /// Reads attributes: length with these four bytes, type, value, each aligned to four.

@@ -7,6 +7,7 @@ use ckpt_format::toc::kind;
 use super::super::collect::Collector;
 use super::super::kinds::{lost, refuse_socket};
 use super::diag::Diag;
+use super::multicast::Groups;
 use super::queue::Queues;
 use super::{Encoded, Shown, Sock, inet, netlink, options, tcp, unix};
 use crate::allow::Kind;
@@ -52,6 +53,7 @@ impl Sockets {
     pub(in super::super) fn collect(&mut self, collector: &mut Collector) -> Result<()> {
         let mut waiting = List::new(limits::DESCRIPTORS as usize);
         let mut asked = None;
+        let mut groups = Groups::new();
         let mut number = 0;
         while let Some(known) = collector.file(number) {
             if known.kind == file_kind::SOCKET {
@@ -66,7 +68,7 @@ impl Sockets {
                     diag,
                     &mut waiting,
                 )?;
-                options::collect(&sock, &mut self.options)?;
+                options::collect(&sock, &mut groups, &mut self.options)?;
                 let queued = if tcp::is_connection(&sock) {
                     let other = tcp::other_end(collector, &sock);
                     sock.peer_ino = other.map_or(0, |(_, ino)| ino);

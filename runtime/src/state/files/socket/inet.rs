@@ -5,7 +5,7 @@ use ckpt_format::record::{family, socket_state};
 use super::super::collect::Collector;
 use super::super::kinds::{lost, refuse_socket};
 use super::tcp::{self, TCP};
-use super::{Made, Shown, Sock, multicast};
+use super::{Made, Shown, Sock};
 use crate::allow::Kind;
 use crate::error::{Context, Result, fail};
 use crate::sys::address::Address;
@@ -43,7 +43,6 @@ fn datagrams(mut sock: Sock) -> Result<Sock> {
     const POLLIN: u16 = 1;
     const POLLERR: u16 = 8;
     let name = kind_name(&sock);
-    multicast::refuse(&sock, name)?;
     let events = fs::events(sock.fd, POLLIN).unwrap_or(POLLERR);
     if events & POLLERR != 0 {
         let what = format_args!("{name} socket with an error that waits to be read");
@@ -79,13 +78,17 @@ pub(super) fn may_be_read(sock: &Sock) -> bool {
     sock.kind == DATAGRAM && matches!(sock.protocol, UDP | UDPLITE)
 }
 
-/// Can what has this address send again? A socket of the program's own has it, or nobody, and it
-/// is one of this host.
+/// Can what has this address send again, to this socket alone? A socket of the program's own has
+/// it, or nobody, and it is one of this host. What is bound to a group's address is reached by what
+/// all of the group hear.
 #[inline(never)]
 pub(super) fn may_speak(collector: &Collector, sock: &Sock, from: &Name) -> bool {
     let Ok(address) = from.internet() else {
         return false;
     };
+    if sock.local.internet().is_ok_and(|own| own.is_group()) {
+        return false;
+    }
     let mut number = 0;
     while let Some(known) = collector.file(number) {
         let datagrams = || socket::ask(known.fd, About::Type) == Ok(DATAGRAM);

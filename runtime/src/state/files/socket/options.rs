@@ -4,7 +4,8 @@ use ckpt_format::limits;
 use ckpt_format::record::{SocketOption, family, socket_state};
 
 use super::super::kinds::refused;
-use super::{Encoded, Sock, netlink, tcp};
+use super::multicast::{self, Groups};
+use super::{Encoded, Sock, inet, netlink, tcp};
 use crate::error::{Context, Result};
 use crate::sys::socket::{self, SOL_SOCKET, STREAM};
 use crate::sys::{Errno, SysResult};
@@ -26,8 +27,14 @@ const LATE: u8 = 4;
 /// Not of a connection, where the kernel changes it by itself.
 const IDLE: u8 = 2;
 /// Not of a stream, where it cannot be set and means nothing: it shows how many hops a packet of
-/// the other end had left (tcp_v4_syn_recv_sock, net/ipv4/tcp_ipv4.c).
+/// the other end had left, and by which interface it came (tcp_v4_syn_recv_sock,
+/// net/ipv4/tcp_ipv4.c; tcp_v6_syn_recv_sock, net/ipv6/tcp_ipv6.c).
 const PACKETS: u8 = 8;
+/// The index of an interface, whose name is noted before it; zero for none.
+const INDEX: u8 = 16;
+/// Not later: the kernel sets it by itself with an address of one family, and then nobody may change
+/// it (__inet6_bind, net/ipv6/af_inet6.c), though a socket that was merely connected did not have it.
+const ONCE: u8 = 32;
 
 const SNDBUF: u16 = 7;
 const RCVBUF: u16 = 8;
@@ -39,17 +46,17 @@ const RCVBUF: u16 = 8;
 const TABLE: [(u16, u16, u8, u8); 130] = [
     (SOCKET, 2, 4, EARLY), (SOCKET, 15, 4, EARLY), (SOCKET, 25, 16, EARLY), (SOCKET, SNDBUF, 4, EARLY), (SOCKET, RCVBUF, 4, EARLY),
     (IP, 15, 4, EARLY), (IP, 19, 4, EARLY), (IP, 24, 4, EARLY), (IP, 51, 4, EARLY),
-    (IPV6, 26, 4, EARLY | IDLE), (IPV6, 75, 4, EARLY), (IPV6, 78, 4, EARLY),
+    (IPV6, 26, 4, EARLY | IDLE | ONCE), (IPV6, 75, 4, EARLY), (IPV6, 78, 4, EARLY),
     (TCP, 2, 4, EARLY | IDLE), (TCP, 13, 16, EARLY | LATE),
     (IP, 1, 4, 0), (IP, 2, 4, 0), (IP, 6, 4, 0), (IP, 7, 4, 0), (IP, 8, 4, 0), (IP, 10, 4, 0), (IP, 11, 4, 0),
     (IP, 12, 4, 0), (IP, 13, 4, 0), (IP, 18, 4, 0), (IP, 20, 4, 0), (IP, 21, 4, 0), (IP, 23, 4, 0),
-    (IP, 25, 4, 0), (IP, 26, 4, 0), (IP, 32, 4, 0), (IP, 33, 4, PACKETS), (IP, 34, 4, 0), (IP, 49, 4, 0),
-    (IP, 50, 4, 0),
-    (IPV6, 16, 4, 0), (IPV6, 17, 4, 0), (IPV6, 18, 4, PACKETS), (IPV6, 19, 4, 0), (IPV6, 23, 4, 0),
+    (IP, 25, 4, 0), (IP, 26, 4, 0), (IP, 32, 4, EARLY), (IP, 33, 4, PACKETS), (IP, 34, 4, 0), (IP, 49, 4, 0),
+    (IP, 50, 4, INDEX),
+    (IPV6, 16, 4, 0), (IPV6, 17, 4, EARLY | INDEX | PACKETS), (IPV6, 18, 4, PACKETS), (IPV6, 19, 4, 0), (IPV6, 23, 4, 0),
     (IPV6, 25, 4, 0), (IPV6, 29, 4, 0), (IPV6, 31, 4, 0), (IPV6, 33, 4, 0), (IPV6, 49, 4, 0),
     (IPV6, 51, 4, 0), (IPV6, 53, 4, 0), (IPV6, 56, 4, 0), (IPV6, 58, 4, 0), (IPV6, 60, 4, 0),
     (IPV6, 62, 4, 0), (IPV6, 66, 4, 0), (IPV6, 67, 4, 0), (IPV6, 70, 4, 0), (IPV6, 72, 4, 0),
-    (IPV6, 73, 4, 0), (IPV6, 74, 4, 0), (IPV6, 76, 4, 0), (IPV6, 77, 4, 0),
+    (IPV6, 73, 4, 0), (IPV6, 74, 4, 0), (IPV6, 76, 4, INDEX), (IPV6, 77, 4, 0),
     (TCP, 1, 4, 0), (TCP, 4, 4, 0), (TCP, 5, 4, 0), (TCP, 6, 4, 0), (TCP, 7, 4, 0), (TCP, 8, 4, 0),
     (TCP, 9, 4, 0), (TCP, 10, 4, IDLE), (TCP, 16, 4, 0), (TCP, 18, 4, 0), (TCP, 23, 4, 0), (TCP, 25, 4, 0),
     (TCP, 27, 4, 0), (TCP, 30, 4, 0), (TCP, 34, 4, 0), (TCP, 36, 4, 0), (TCP, 37, 4, 0), (TCP, 3, 4, 0),
@@ -80,13 +87,14 @@ fn is_connection(sock: &Sock) -> bool {
 
 /// Notes all options of a socket.
 #[inline(never)]
-pub(super) fn collect(sock: &Sock, out: &mut Encoded) -> Result<()> {
+pub(super) fn collect(sock: &Sock, groups: &mut Groups, out: &mut Encoded) -> Result<()> {
     const BUF_LOCK: u32 = 72;
     const SNDBUF_LOCK: u32 = 1;
     const RCVBUF_LOCK: u32 = 2;
     let locks = socket::number(sock.fd, SOL_SOCKET, BUF_LOCK).unwrap_or(0);
-    for (level, name, len, _) in TABLE {
-        if sock.family == family::UNIX && level != SOCKET {
+    for (level, name, len, when) in TABLE {
+        let unix = sock.family == family::UNIX && level != SOCKET;
+        if unix || (sock.kind == STREAM && when & PACKETS != 0) {
             continue;
         }
         // Buffers of TCP grow by themselves, if the program has not said how large they are to be.
@@ -104,7 +112,16 @@ pub(super) fn collect(sock: &Sock, out: &mut Encoded) -> Result<()> {
         let Ok(got) = socket::option(sock.fd, level.into(), name.into(), room) else {
             continue;
         };
-        note(sock, level, name, value.get(..got).unwrap_or(&[]), out)?;
+        let mut value = value.get(..got).unwrap_or(&[]);
+        let (bytes, len);
+        if when & INDEX != 0 {
+            (bytes, len) = multicast::named(sock.fd, name.into(), value);
+            value = bytes.get(..len).unwrap_or(&[]);
+        }
+        note(sock, level, name, value, out)?;
+    }
+    if inet::is(sock.family) {
+        groups.collect(sock, out)?;
     }
     if sock.family == family::NETLINK {
         netlink::collect(sock, out)?;
@@ -176,9 +193,14 @@ pub(super) fn restore(
         (u32::from(row.0), u32::from(row.1)) == (option.level, option.name)
     };
     let when = TABLE.iter().find(of).map_or(0, |row| row.3);
-    let not_now = if early { IDLE | LATE } else { IDLE };
-    let stream = sock.kind == STREAM && when & PACKETS != 0;
-    if (early && when & EARLY == 0) || (is_connection(sock) && when & not_now != 0) || stream {
+    let mut never = if early { 0 } else { ONCE };
+    if is_connection(sock) {
+        never |= if early { IDLE | LATE } else { IDLE };
+    }
+    if sock.kind == STREAM {
+        never |= PACKETS;
+    }
+    if (early && when & EARLY == 0) || when & never != 0 {
         return Ok(());
     }
     if (option.level, option.name) == (SOL_SOCKET, u32::from(FILTER)) {

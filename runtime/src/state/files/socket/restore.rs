@@ -6,7 +6,7 @@ use ckpt_format::toc::kind;
 
 use super::super::open::c_path;
 use super::super::{F_SETFL, O_ASYNC};
-use super::{Shown, Sock, fill, inet, name, options, tcp, unix};
+use super::{Shown, Sock, fill, inet, multicast, name, options, tcp, unix};
 use crate::error::{Context, Result};
 use crate::image::input::{Image, InImage};
 use crate::sys::fs::{self, Fd};
@@ -355,6 +355,14 @@ impl<'i, 'a> Setter<'i, 'a> {
             if option.file != sock.file {
                 continue;
             }
+            if let Some(parts) = option.interface() {
+                // Before anything can be heard: streams, which hear nothing, may be accepted ones.
+                if early != (sock.kind == STREAM) {
+                    let number = number(self.image, sock.file);
+                    multicast::restore(fd, &option, parts, number)?;
+                }
+                continue;
+            }
             let set = options::restore(fd, &option, sock, early);
             // What is left of a connection that is over may be elsewhere.
             if inet::is(sock.family) && is_over(sock) {
@@ -492,7 +500,7 @@ fn open_early(image: &Image<'_>, sock: &Sock) -> Result<Fd> {
 fn remains(sock: &Sock, image: &Image<'_>) -> Result<[Fd; 2]> {
     let number = number(image, sock.file);
     let what = format_args!("descriptor {number}: cannot make its connection again");
-    let make = || socket::open(sock.family, STREAM, 0).or_fail(what);
+    let make = &mut || socket::open(sock.family, STREAM, 0).or_fail(what);
     if !sock.remote.is_some() || !sock.local.is_some() {
         return tcp::severed(make, sock, number);
     }
@@ -507,7 +515,7 @@ fn remains(sock: &Sock, image: &Image<'_>) -> Result<[Fd; 2]> {
 /// Connects an end of TCP from where it was.
 fn connect(image: &Image<'_>, sock: &Sock, to: &Name) -> Result<Fd> {
     let number = number(image, sock.file);
-    tcp::connect(|| open_early(image, sock), &sock.local, to, number)
+    tcp::connect(&mut || open_early(image, sock), &sock.local, to, number)
 }
 
 fn open(sock: &Sock, image: &Image<'_>) -> Result<Fd> {

@@ -17,6 +17,7 @@ use crate::sys::address::Address;
 use crate::sys::fs::{self, Fd};
 use crate::sys::socket::{self, Name, SOL_SOCKET, STREAM};
 use crate::sys::{Errno, SysResult, process};
+use crate::util::bytes;
 
 /// Level of the options of TCP, and its number.
 pub(super) const TCP: u32 = 6;
@@ -48,8 +49,7 @@ impl Info {
     }
 
     fn word(&self, at: usize) -> u64 {
-        let four = self.0.get(at..).and_then(|rest| rest.first_chunk());
-        u32::from_le_bytes(four.copied().unwrap_or_default()).into()
+        bytes::word(&self.0, at).into()
     }
 
     fn long(&self, at: usize) -> u64 {
@@ -436,7 +436,7 @@ pub(super) fn listen(fd: Fd, sock: &Sock, number: u32) -> Result<Fd> {
 /// Makes a connection whose other end is lost: the end that is left, at its place or, if that is not
 /// to be had as on another host, at another; and what it is connected to.
 pub(super) fn severed(
-    mut make: impl FnMut() -> Result<Fd>,
+    make: &mut dyn FnMut() -> Result<Fd>,
     sock: &Sock,
     number: u32,
 ) -> Result<[Fd; 2]> {
@@ -452,10 +452,7 @@ pub(super) fn severed(
     socket::listen(listener.number(), 8).or_fail(what)?;
     let at = socket::name(listener.number(), false).or_fail(what)?;
     let bound = make()?;
-    let end = if is_here && inet::bind(bound.number(), sock, number).is_ok() {
-        finish(bound.number(), &at).or_fail(what)?;
-        bound
-    } else if is_here {
+    let end = if is_here && inet::bind(bound.number(), sock, number).is_err() {
         // What is left of the killed process's connection is in the way.
         connect(make, &sock.local, &at, number)?
     } else {
@@ -472,8 +469,9 @@ pub(super) fn severed(
 /// no obstacle that the killed process had from there and that lingers, and whose place the kernel
 /// gives away a second after the end (twsk_unique, tcp_twsk_unique in net/ipv4/tcp_ipv4.c). It has
 /// to be one of those that the kernel chooses from; others are bound.
+#[inline(never)]
 pub(super) fn connect(
-    mut make: impl FnMut() -> Result<Fd>,
+    make: &mut dyn FnMut() -> Result<Fd>,
     from: &Name,
     to: &Name,
     number: u32,
