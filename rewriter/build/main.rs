@@ -89,7 +89,8 @@ fn main() -> ExitCode {
     let mut payload = resident.image;
     let packed_at = resident.used.next_multiple_of(ckpt_packed::ALIGN);
     payload.resize(packed_at, 0);
-    payload.extend(pack::pack(&body, &flat(&body.file)));
+    let packed = pack::pack(&body, &flat(&body.file), &payload[..resident.data]);
+    payload.extend(packed);
     let numbers = format!(
         "Numbers {{ entry: {}, data: {}, packed: {packed_at} }}",
         resident.entry, resident.data,

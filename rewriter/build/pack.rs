@@ -5,8 +5,8 @@ use ckpt_packed::{Header, PARTS, RANGES, WAYS, Work, change_operands};
 use crate::flat::Flat;
 use crate::link::Linked;
 
-/// Header and streams, as `ckpt_packed` describes them.
-pub(crate) fn pack(body: &Linked, flat: &Flat) -> Vec<u8> {
+/// Header and streams, as `ckpt_packed` describes them; `text` is the resident part's code.
+pub(crate) fn pack(body: &Linked, flat: &Flat, text: &[u8]) -> Vec<u8> {
     let mut parts = body.parts;
     let mut bytes = flat.image.clone();
     for part in parts {
@@ -19,7 +19,15 @@ pub(crate) fn pack(body: &Linked, flat: &Flat) -> Vec<u8> {
     for (n, part) in parts.iter_mut().enumerate() {
         let (mut work, mut unpacked) = match before(n) {
             Some(other) => known[other].clone(),
-            None => (Box::new(Work::NEW), vec![0; bytes.len()]),
+            None => {
+                assert!(
+                    text.len() <= part.len as usize,
+                    "what is learned from is written over"
+                );
+                let (mut work, mut unpacked) = (Box::new(Work::NEW), vec![0; bytes.len()]);
+                work.learn(text, &mut unpacked).expect("there is room");
+                (work, unpacked)
+            }
         };
         let mut stream = vec![0; bytes.len() * 2];
         let at = work.pack(&bytes, &mut unpacked, *part, &mut ranges, &mut stream);

@@ -93,6 +93,8 @@ mod tests {
         for (way, wanted) in WAYS.iter().enumerate() {
             let mut body = vec![0; header.memory as usize];
             let mut work = Box::new(Work::NEW);
+            let text = &IMAGE[..to_usize(NUMBERS.data)];
+            work.learn(text, &mut body).expect("room");
             let done = header.unpack(&mut work, streams, &mut body, way);
             done.expect("streams");
             for (n, part) in header.parts.iter().enumerate() {

@@ -16,7 +16,7 @@ const RELOCATION: usize = 24;
 /// Unpacks what a task needs of the body to memory of its own and notes where; false if there is no memory for it, or
 /// the program may not have code made at run time.
 pub fn unpack(task: Task) -> bool {
-    let (_, _, packed) = entry::extent();
+    let (resident, data, packed) = entry::extent();
     // SAFETY: the tool put the packed body there, in the same segment, aligned.
     let header = unsafe { &*(packed as *const Header) };
     let way = task.way();
@@ -38,7 +38,9 @@ pub fn unpack(task: Task) -> bool {
     let work = unsafe { &mut *((base + len) as *mut Work) };
     // SAFETY: just mapped, and not overlapping.
     let to = unsafe { core::slice::from_raw_parts_mut(base as *mut u8, len) };
-    let whole = header.unpack(work, streams, to, way).is_some();
+    // SAFETY: this part's own text, which nobody writes to.
+    let text = unsafe { core::slice::from_raw_parts(resident as *const u8, data - resident) };
+    let whole = work.learn(text, to).is_some() && header.unpack(work, streams, to, way).is_some();
     let start = base + header.relocations as usize;
     let relocations = [start, start + header.relocation_count as usize * RELOCATION];
     // SAFETY: its own table; the pages are still writable.

@@ -9,7 +9,8 @@
 //!
 //! The stream says of each byte, by half bytes, which of the possible values it has, in the fewer
 //! bits the better it was foreseen: by what followed when the same kind of byte of an instruction
-//! had the same neighbours (`model`, `odds`, `code`). Where the last bytes were met before, one bit
+//! had the same neighbours (`model`, `odds`, `code`). Both sides begin with what the resident part's
+//! own code has taught them ([`Work::learn`]). Where the last bytes were met before, one bit
 //! or much less says that the next one is again what it was. That is context mixing after M. Mahoney
 //! ("Data Compression Explained", mattmahoney.net/dc/dce.html, 4.3) and F. Giesen's "x86 code
 //! compression in kkrunchy", with half bytes at a time rather than bits, which is several times as
@@ -121,7 +122,7 @@ impl Header {
     }
 
     /// Unpacks what one of [`WAYS`] needs of the streams to its places in `to`, which is zeros.
-    /// `None` if they are not its streams. For work that is new.
+    /// `None` if they are not its streams. For work that has learned from what they were packed with.
     pub fn unpack(&self, work: &mut Work, streams: &[u8], to: &mut [u8], way: usize) -> Option<()> {
         let mut wanted = *WAYS.get(way)?;
         let mut rest = streams;

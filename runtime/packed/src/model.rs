@@ -67,6 +67,11 @@ impl Work {
         self.operands.restore(bytes);
     }
 
+    /// There is none yet to be restored.
+    pub(crate) fn forget_operands(&mut self) {
+        self.operands = Operands::NONE;
+    }
+
     /// Goes through a part, behind those that were gone through before.
     #[expect(unsafe_code, reason = "asks for vector instructions")]
     pub(crate) fn walk(

@@ -12,6 +12,8 @@ struct Decoder<'a> {
     stream: &'a [u8],
     at: usize,
     number: u32,
+    /// What is only learned from; the stream means nothing then.
+    text: &'a [u8],
 }
 
 impl Decoder<'_> {
@@ -25,11 +27,13 @@ impl Decoder<'_> {
 
 impl Coder for Decoder<'_> {
     fn number(&self) -> Option<u32> {
-        Some(self.number & ALL.wrapping_sub(1))
+        self.text
+            .is_empty()
+            .then_some(self.number & ALL.wrapping_sub(1))
     }
 
-    fn known(&self, _: usize) -> u8 {
-        0
+    fn known(&self, at: usize) -> u8 {
+        self.text.get(at).copied().unwrap_or(0)
     }
 
     fn take(&mut self, (from, to): (u32, u32)) {
@@ -44,6 +48,27 @@ impl Coder for Decoder<'_> {
 }
 
 impl Work {
+    /// Learns from machine code that both sides have, before anything is unpacked to `to`, which has
+    /// that code at its beginning afterwards.
+    pub fn learn(&mut self, text: &[u8], to: &mut [u8]) -> Option<()> {
+        let len = u32::try_from(text.len()).ok()?;
+        let part = Part {
+            at: 0,
+            code: len,
+            len,
+            packed: 0,
+        };
+        let mut decoder = Decoder {
+            stream: &[],
+            at: 0,
+            number: 0,
+            text,
+        };
+        self.walk(&mut decoder, to, part)?;
+        self.forget_operands();
+        Some(())
+    }
+
     /// Unpacks the stream of a part to its place in `to`, where those that were unpacked before by
     /// the same work are; `None` if it is not such a stream. The operands that it has are as
     /// [`change_operands`](crate::change_operands) has left them.
@@ -53,6 +78,7 @@ impl Work {
             stream,
             at: 0,
             number: u32::from_le_bytes(*first).rotate_left(16),
+            text: &[],
         };
         self.walk(&mut decoder, to, part)?;
         (decoder.number == LEAST && decoder.at == stream.len()).then_some(())
