@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write;
 use std::net::{SocketAddrV4, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use ckpt_tests::{
@@ -222,6 +225,30 @@ fn a_port_that_somebody_took_is_named() -> Result<()> {
     drop(taken);
     subject.restore(&image)?;
     subject.judge()
+}
+
+#[test]
+fn who_connects_at_the_time_of_a_restore_is_nobodys_partner() -> Result<()> {
+    let (mut subject, image) = stopped("crowd", "sockets/crowd")?;
+    let (name, over) = (subject.scratch.join("crowd"), AtomicBool::new(false));
+    let strangers = || {
+        // Each is there for as long as it can be.
+        let mut kept = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            kept.extend(UnixStream::connect(&name).ok());
+            thread::yield_now();
+        }
+        kept.len()
+    };
+    thread::scope(|scope| {
+        let all = [(); 3].map(|()| scope.spawn(strangers));
+        let judged = subject.restore(&image).and_then(|()| subject.judge());
+        over.store(true, Ordering::Relaxed);
+        let count: usize = all.into_iter().filter_map(|one| one.join().ok()).sum();
+        judged.with_context(|| format!("{count} others"))?;
+        ensure!(count > 0, "nobody has connected");
+        Ok(())
+    })
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::super::{F_SETFL, O_ASYNC};
 use super::{Shown, Sock, fill, inet, multicast, name, options, tcp, unix};
 use crate::error::{Context, Result};
 use crate::image::input::{Image, InImage};
+use crate::sys::Errno;
 use crate::sys::fs::{self, Fd};
 use crate::sys::socket::{self, DATAGRAM, Name, RAW, STREAM};
 use crate::util::arena::{Arena, Plain};
@@ -106,15 +107,9 @@ impl<'a> Made<'a> {
         // Beside one that listens, others can no longer be bound to its port; at a Unix socket that
         // does, connections are made.
         self.pairs(image, true)?;
-        for n in 0..self.all.len() {
-            let sock = self.sock(n);
-            if sock.state == socket_state::LISTENING {
-                let number = number(image, sock.file);
-                let what = format_args!("descriptor {number}: cannot listen");
-                socket::listen(self.slot(n).fd, sock.backlog).or_fail(what)?;
-            }
-        }
+        self.listen(image, false)?;
         self.pairs(image, false)?;
+        self.listen(image, true)?;
         // In the order in which they are to be accepted.
         for n in 0..self.all.len() {
             let mut place = 0;
@@ -138,6 +133,25 @@ impl<'a> Made<'a> {
                     ))?;
                 }
                 place += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sockets listen. Until the program's own connections are made, Unix sockets have room
+    /// for one at a time (unix_recvq_full, net/unix/af_unix.c): others that connect wait.
+    fn listen(&self, image: &Image<'_>, others: bool) -> Result<()> {
+        for n in 0..self.all.len() {
+            let sock = self.sock(n);
+            if sock.state == socket_state::LISTENING {
+                let number = number(image, sock.file);
+                let what = format_args!("descriptor {number}: cannot listen");
+                let most = if others || inet::is(sock.family) {
+                    sock.backlog
+                } else {
+                    0
+                };
+                socket::listen(self.slot(n).fd, most).or_fail(what)?;
             }
         }
         Ok(())
@@ -268,7 +282,7 @@ impl<'a> Made<'a> {
             None => {
                 let fd = open(&sock, image)?;
                 name::give(fd.number(), &sock, descriptor)?;
-                socket::listen(fd.number(), 1).or_fail(what)?;
+                socket::listen(fd.number(), 0).or_fail(what)?;
                 self.set(server, |slot| slot.listener = fd.number());
                 fd.release()
             }
@@ -277,7 +291,11 @@ impl<'a> Made<'a> {
         if let Some(client) = client {
             name::give(end.number(), client, number(image, client.file))?;
         }
-        socket::connect(end.number(), name.as_bytes()).or_fail(what)?;
+        // Where there is room for one, there is none for who comes in between; who has come before
+        // is in the way, and nothing puts him back once he is accepted.
+        while socket::connect(end.number(), name.as_bytes()) == Err(Errno::AGAIN) {
+            drop(socket::accept(listener));
+        }
         let accepted = socket::accept(listener).or_fail(what)?;
         Ok([end, accepted])
     }
