@@ -15,7 +15,7 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     if is_root() {
-        for (name, sample, said) in [
+        let mut refusals = vec![
             (
                 "another_root_directory_is_refused",
                 "ids/jail",
@@ -26,7 +26,17 @@ fn main() {
                 "ids/namespace",
                 "ckpt: error: thread  with a uts namespace of its own: not carried\n",
             ),
-        ] {
+        ];
+        // Not where no interface has an address of its link (scope 20).
+        let addresses = fs::read_to_string("/proc/net/if_inet6").unwrap_or_default();
+        if addresses.lines().any(|line| line.contains(" 40 20 ")) {
+            refusals.push((
+                "an_anycast_address_is_refused",
+                "ids/anycast",
+                "ckpt: error: descriptor : socket with groups or anycast addresses that nothing tells: not carried\n",
+            ));
+        }
+        for (name, sample, said) in refusals {
             trials.push(Trial::test(name, move || {
                 refused(sample, said).map_err(|error| Failed::from(format!("{error:#}")))
             }));

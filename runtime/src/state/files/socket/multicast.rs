@@ -15,10 +15,10 @@ use ckpt_format::record::{GROUP_FILTER, IFNAME, MSFILTER, SocketOption, family};
 
 use super::super::kinds::refused;
 use super::{Encoded, Sock, options};
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::state::files::fdinfo;
 use crate::sys::fs;
-use crate::sys::socket;
+use crate::sys::socket::{self, SOL_SOCKET};
 use crate::util::bytes::{put, word};
 use crate::util::list::List;
 use crate::util::text::{Show, decimal, find, hexadecimal, trim_start, until_nul};
@@ -41,6 +41,8 @@ pub(super) struct Groups {
     room: List<u8>,
     /// They are listed when they are first asked for.
     listed: bool,
+    /// There may be others.
+    hidden: bool,
 }
 
 impl Groups {
@@ -49,6 +51,7 @@ impl Groups {
             all: List::new(limits::WATCHES as usize * HEAD),
             room: List::new(limits::OPTION),
             listed: false,
+            hidden: false,
         }
     }
 
@@ -75,6 +78,12 @@ impl Groups {
                 *byte = hexadecimal(two).map_or(0, |(value, _)| value as u8);
             }
             self.add(fd, index, family::INET6, &group)
+        })?;
+        // Which socket has an anycast address, no call tells.
+        self.hidden = !fs::has_proc();
+        lines(c"/proc/net/anycast6", &mut |_| {
+            self.hidden = true;
+            Ok(())
         })
     }
 
@@ -106,6 +115,7 @@ impl Groups {
             self.list(sock.fd)?;
         }
         let value = self.room.as_mut_slice();
+        let mut found = false;
         for head in self.all.as_slice().as_chunks::<HEAD>().0 {
             put(value, 0, head);
             let filter = value.get_mut(IFNAME..).unwrap_or(&mut []);
@@ -114,15 +124,25 @@ impl Groups {
             let Ok(len) = socket::option(sock.fd, level, MSFILTER, filter) else {
                 continue;
             };
+            found = true;
             if word(value, HEAD - 4) > SOURCES {
-                let what = format_args!("socket in a multicast group with too many sources");
-                return Err(refused(sock.fd, what));
+                return Err(untold(sock));
             }
             let value = value.get(..IFNAME + len).unwrap_or(&[]);
             options::note(sock, level as u16, MSFILTER as u16, value, out)?;
         }
+        if self.hidden && !found && has_more(sock) {
+            return Err(untold(sock));
+        }
         Ok(())
     }
+}
+
+#[cold]
+#[inline(never)]
+fn untold(sock: &Sock) -> Error {
+    let what = format_args!("socket with groups or anycast addresses that nothing tells");
+    refused(sock.fd, what)
 }
 
 /// The level of a group's options, by the family of its address.
@@ -131,6 +151,16 @@ fn level_of(head: &[u8; HEAD]) -> u32 {
         family::INET => IP,
         _ => IPV6,
     }
+}
+
+/// Has a socket anything that costs memory beside its queues, and no filter? Groups and anycast
+/// addresses do (sock_kmalloc in net/ipv4/igmp.c, net/ipv6/anycast.c).
+fn has_more(sock: &Sock) -> bool {
+    const MEMINFO: u32 = 55;
+    // SK_MEMINFO_OPTMEM is the seventh number.
+    let mut all = [0; 36];
+    let _ = socket::option(sock.fd, SOL_SOCKET, MEMINFO, &mut all);
+    word(&all, 24) != 0 && socket::filter(sock.fd, &mut []) == Ok(0)
 }
 
 /// The lines of a list; none where the kernel knows no groups.
