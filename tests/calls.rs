@@ -185,7 +185,7 @@ macro_rules! samples {
         }
     )*};
 }
-samples!(sleep poll epoll futex signals sysv sockets locks parts);
+samples!(sleep poll epoll futex signals sysv sockets locks parts aio);
 
 /// A checkpoint that is refused does not disturb the program either.
 #[test]

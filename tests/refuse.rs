@@ -224,7 +224,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     ("refuse/tasks", "child", &["child"]),
     ("refuse/calls", "child", &["child"]),
-    ("refuse/calls", "aio", &["asynchronous i/o context"]),
+    (
+        "refuse/calls",
+        "aio",
+        &[": asynchronous i/o context with requests in flight (1): not carried"],
+    ),
     (
         "refuse/calls",
         "connect",
@@ -368,7 +372,19 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
         "huge_pages",
         &["huge-page mapping: not carried"],
     ),
-    ("refuse/whole", "aio", &["asynchronous i/o context"]),
+    (
+        "refuse/whole",
+        "aio",
+        &[
+            "mapping ",
+            ": asynchronous i/o context with requests in flight (2): not carried",
+        ],
+    ),
+    (
+        "refuse/whole",
+        "aio_ring",
+        &[": asynchronous i/o context of another process, or changed: not carried"],
+    ),
     (
         "refuse/whole",
         "namespace",

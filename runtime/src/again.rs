@@ -104,6 +104,9 @@ pub mod flag {
     /// It is a poll(2) for a call on a socket that has a time-out, of the number in
     /// [`super::Record::other`]: that has nowhere to say how long it is to wait.
     pub const POLLS: u8 = 16;
+    /// It is an io_getevents(2) that had some of its events before; `arg` is the one that tells how
+    /// many it has to have.
+    pub const EVENTS: u8 = 32;
 }
 
 const _: () = assert!(size_of::<Record>() == size_of::<signal::Info>());
@@ -121,7 +124,7 @@ impl Record {
         unsafe { &mut *place }
     }
 
-    /// Is a flag set?
+    /// Is a flag set, or one of several?
     #[must_use]
     pub fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
@@ -136,6 +139,13 @@ impl Record {
     /// Notes that so much was moved.
     pub fn advance(&mut self, moved: u64) {
         self.base += moved;
+        if self.has(flag::EVENTS) {
+            let [_, least, most, place, ..] = &mut self.args;
+            *least -= moved;
+            *most -= moved;
+            *place += moved * 32;
+            return;
+        }
         let at = usize::from(self.arg).wrapping_sub(1);
         if let Some([place, count, ..]) = self.args.get_mut(at..) {
             *place += moved * u64::from(self.size);
@@ -337,8 +347,8 @@ pub unsafe extern "C" fn after(context: usize, result: isize) -> bool {
         } else {
             EAGAIN
         };
-    } else if record.has(flag::ADDS) {
-        let all = result > 0 && result as u64 == record.wanted();
+    } else if record.has(flag::ADDS | flag::EVENTS) {
+        let all = record.has(flag::ADDS) && result > 0 && result as u64 == record.wanted();
         record.base += result.max(0) as u64;
         if all && record.next_part() {
             return true;

@@ -13,8 +13,8 @@ use crate::image::output::Output;
 use crate::request::Request;
 use crate::state::signals::Waiting;
 use crate::state::{
-    attributes, calls, children, credentials, files, ipc, job, machine, memory, mm, namespaces,
-    numa, places, posix_timers, rseq, signals, thread, timers, unsupported, vdso,
+    aio, attributes, calls, children, credentials, files, ipc, job, machine, memory, mm,
+    namespaces, numa, places, posix_timers, rseq, signals, thread, timers, unsupported, vdso,
 };
 use crate::sys::{fs, process};
 use crate::trigger::Order;
@@ -66,9 +66,11 @@ fn write(
     ended: &[Ended],
 ) -> Result<PathText> {
     let arena = Arena::new(ARENA)?;
+    let mut space = memory::read()?;
+    aio::settle(&space)?;
     let mut places = places::collect(others)?;
     let files = files::collect(&mut places)?;
-    let space = memory::collect(&files)?;
+    memory::classify::all(&mut space, &files)?;
     let adjustments = ipc::undo::collect()?;
     let segments = ipc::shm::collect(&space)?;
     let thread = thread::collect(frame);

@@ -1,7 +1,7 @@
 // What images are spoilt of: a program with a little of everything, which says "pass" and ends as soon as the
 // go file is there, so that it would be seen to run.
 //#Links: static
-#include "../lib/sample.h"
+#include "../lib/aio.h"
 #include <arpa/inet.h>
 #include <mqueue.h>
 #include <netinet/in.h>
@@ -90,6 +90,7 @@ int main(int argc, char **argv) {
     int segment = shmget(IPC_PRIVATE, 2 * PAGE, 0600);
     fill(shmat(segment, NULL, 0), PAGE, 3);
     expect(shmctl(segment, IPC_RMID, NULL) == 0, "segment");
+    expect(aio_read(aio_setup(1), file, 5, block, 7) == 1, "asynchronous read");
     unsigned char *guarded = map_private(4 * PAGE);
     guarded[0] = 1;
     madvise(guarded + PAGE, PAGE, 102);

@@ -1,10 +1,11 @@
-// Calls of programs of which there is no image, since they have a child, an asynchronous I/O context, or a
+// Calls of programs of which there is no image, since they have a child, a request of asynchronous I/O in flight, or a
 // connection that is being made: the checkpoint is refused, and does not disturb them either. wait4, waitid;
 // io_getevents; connect.
 //#Flags: -pthread
 //#Links: pie musl
 //#Variants: child aio connect
 #include "../calls/calls.h"
+#include "../lib/aio.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -51,9 +52,8 @@ static int by_waitid(struct wait *self, struct timespec span) {
 }
 
 static int by_getevents(struct wait *self, struct timespec span) {
-    (void)self;
-    unsigned char event[32];
-    long got = syscall(SYS_io_getevents, self->data, 1L, 1L, event, &span);
+    struct event event;
+    long got = syscall(SYS_io_getevents, self->data, 1L, 1L, &event, &span);
     return got == 0 ? 0 : got < 0 ? errno : 1000;
 }
 
@@ -88,9 +88,10 @@ int main(int argc, char **argv) {
                                      {.name = "waitid", .wait = by_waitid, .wake = end}};
     static struct wait events[] = {{.name = "io_getevents", .wait = by_getevents}};
     if (argc > 2 && strcmp(argv[2], "aio") == 0) {
-        unsigned long context = 0;
-        expect(syscall(SYS_io_setup, 8, &context) == 0, "io_setup");
-        events[0].data = (void *)context;
+        int end[2];
+        expect(pipe(end) == 0, "pipe");
+        events[0].data = aio_setup(8);
+        expect(aio_poll(events[0].data, end[0], 1) == 1, "poll");
         calls_wait(events, 1);
         SPOIL(1, events[0].abnormal++);
         calls_judge(events, 1);

@@ -40,7 +40,7 @@ fn mappings() -> Result<()> {
         ("at the end", |v| (v.start, v.end) = (!0xfff, 0), ORDER),
         ("protection", |v| v.prot = 8, VALUE),
         ("protection", |v| v.prot = u32::MAX, VALUE),
-        ("kind", |v| v.kind = 6, VALUE),
+        ("kind", |v| v.kind = 7, VALUE),
         ("kind", |v| v.kind = u32::MAX, VALUE),
         ("huge pages", |v| v.flags |= vma_flag::HUGETLB, VALUE),
         ("unknown flag", |v| v.flags |= 1 << 16, VALUE),
@@ -105,6 +105,54 @@ fn views_of_open_files() -> Result<()> {
         let bad = vmas(&parts, |v| v[view].object = number);
         cases.refused("open file", &bad, "impossible value: mapping's open file");
     }
+    cases.end()
+}
+
+#[test]
+fn rings() -> Result<()> {
+    let mut cases = Cases::new("rings")?;
+    let parts = cases.parts();
+    let n = of_kind(&parts, vma_kind::AIO);
+    let ring = parts.all::<Vma<'_>>(kind::VMAS)[n];
+    let what = format!(
+        "cannot make asynchronous I/O context {:x}: its ring is of another size here",
+        ring.start
+    );
+    cases.refused("object", &vmas(&parts, |v| v[n].object = 1), OBJECT);
+    let closed = vmas(&parts, |v| v[n].prot = 0);
+    cases.restores("protection", &closed);
+    let guard = parts.with(kind::GUARDS, |b| {
+        list(b, |g: &mut Vec<Guard>| {
+            (g[0].start, g[0].end) = (ring.start, ring.end);
+        })
+    });
+    let outside = "impossible value: guard region outside of all private mappings";
+    cases.refused("guard", &guard.build(), outside);
+    // Its page, a word of which is another.
+    let runs = parts.all::<Run>(kind::RUNS);
+    let before = runs.iter().take_while(|run| run.addr < ring.start);
+    let page = usize::try_from(before.map(Run::len).sum::<u64>())?;
+    for (name, word, value) in [
+        ("number of events", 1, 255),
+        ("head", 2, 127),
+        ("head", 2, u32::MAX),
+        ("tail", 3, 127),
+    ] {
+        let at = page + word * 4;
+        let mut bad = parts.with(kind::PAGES, |b| {
+            let (head, tail) = (&b[..at], &b[at + 4..]);
+            [head, &u32::to_le_bytes(value), tail].concat()
+        });
+        bad.sum_pages();
+        cases.refused_with(name, &bad.build(), &what);
+    }
+    let none = parts.with(kind::RUNS, |b| {
+        list(b, |r: &mut Vec<Run>| r.retain(|run| run.addr != ring.start))
+    });
+    let end = page + usize::try_from(ring.len())?;
+    let mut none = none.with(kind::PAGES, |b| [&b[..page], &b[end..]].concat());
+    none.sum_pages();
+    cases.refused_with("without its pages", &none.build(), &what);
     cases.end()
 }
 

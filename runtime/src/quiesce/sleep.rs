@@ -8,12 +8,10 @@
 
 use super::task::{after_name, file_of};
 use crate::again::nanoseconds;
-use crate::sys::{thread, timer};
+use crate::sys::thread::{self, PROCESSORS as MOST};
+use crate::sys::timer;
 use crate::util::cell::Global;
 use crate::util::text::{decimal, labelled, split, trim_start};
-
-/// Most processors.
-const MOST: usize = 1024;
 
 /// How far each processor's clock is behind CLOCK_MONOTONIC, nanoseconds; zero if not known yet.
 static BEHIND: Global<[u64; MOST]> = Global::new([0; MOST]);
@@ -60,10 +58,11 @@ fn behind(processor: usize) -> Option<u64> {
     if known != 0 {
         return Some(known);
     }
-    let before = thread::affinity().ok()?;
-    let mut there = [0; 16];
-    *there.get_mut(processor / 64)? = 1 << (processor % 64);
-    thread::set_affinity(&there).ok()?;
+    let before = thread::affinity();
+    if before == [0; 16] {
+        return None;
+    }
+    thread::go_to(processor).ok()?;
     // Brings the note up to date.
     thread::give_way();
     let run = last_run(0, thread::id());

@@ -55,7 +55,8 @@ fn repeated(frame: Frame) -> Option<Frame> {
     // SAFETY: signals come only while rsp is there.
     let record = unsafe { Record::of(outer) };
     if at == called && rax != EINTR {
-        let part = record.has(flag::ADDS) && rax as i64 > 0 && rax < record.wanted();
+        let adds = record.has(flag::ADDS | flag::EVENTS);
+        let part = adds && rax as i64 > 0 && rax < record.wanted();
         if !part {
             // It has its result.
             return Some(frame);
@@ -148,24 +149,30 @@ fn note(frame: Frame, seen: &Call) {
         size: 0,
         base: 0,
     };
-    match state {
+    let timed = match state {
         State::Ended(Some(number)) => {
             record.number = number as u16;
-            time(&mut record, seen, same);
+            true
         }
         State::Ended(None) => {
             // The kernel may know.
             record.number = RESTART;
             record.mark = mark::REPEAT;
+            false
         }
         State::Restarted => {
             record.number = rax as u16;
             record.flags = flag::RESTARTS;
+            false
         }
         State::Part(number) if parts::rest(&mut record, number, rax) => {
             record.mark = mark::REPEAT;
+            record.has(flag::EVENTS)
         }
         State::Part(_) | State::Other => return,
+    };
+    if timed {
+        time(&mut record, seen, same);
     }
     if record.mark == mark::PLAIN && matches!(state, State::Ended(_)) {
         // SAFETY: the thread repeats the call with the arguments it made it with.
@@ -183,6 +190,9 @@ fn note(frame: Frame, seen: &Call) {
         && let Some(arg) = place.args.get_mut(usize::from(record.arg))
     {
         *arg = (&raw const place.rest).addr() as u64;
+    }
+    if place.has(flag::EVENTS) {
+        place.arg = 1;
     }
 }
 

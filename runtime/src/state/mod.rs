@@ -1,5 +1,6 @@
 //! The kinds of state of a process, one file each, holding both its dump and its restore.
 
+pub mod aio;
 pub mod attributes;
 pub mod calls;
 pub mod children;

@@ -57,7 +57,7 @@ pub fn collect(frame: Frame) -> Thread {
         nice: process::nice().unwrap_or(0),
         io_priority: thread::io_priority().unwrap_or(0),
         death_signal: process::ask(PR_GET_PDEATHSIG).unwrap_or(0),
-        affinity: thread::affinity().unwrap_or([0; 16]),
+        affinity: thread::affinity(),
         time_stamp: process::ask(PR_GET_TSC).unwrap_or(0),
         machine_check: get(PR_MCE_KILL_GET, 0),
         io_flusher: get(PR_GET_IO_FLUSHER, 0),

@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "system calls")]
 
 pub mod address;
+pub mod aio;
 pub mod credentials;
 pub mod fs;
 pub mod handover;

@@ -112,25 +112,32 @@ pub fn set_name(name: &[u8; 16]) -> SysResult<()> {
     unsafe { call!(__NR_prctl, 15, name.as_ptr()) }.map(drop)
 }
 
-/// Which processors the thread may run on, as 16 words; more are not known.
-pub fn affinity() -> SysResult<[u64; 16]> {
+/// Which processors the thread may run on, as 16 words; none if the kernel has room for more.
+#[must_use]
+pub fn affinity() -> [u64; 16] {
     let mut mask = [0u64; 16];
+    let (len, place) = (size_of_val(&mask), mask.as_mut_ptr());
     // SAFETY: the kernel writes within the mask.
-    unsafe {
-        call!(
-            __NR_sched_getaffinity,
-            0,
-            size_of_val(&mask),
-            mask.as_mut_ptr()
-        )
-    }?;
-    Ok(mask)
+    let _ = unsafe { call!(__NR_sched_getaffinity, 0, len, place) };
+    mask
 }
 
 /// sched_setaffinity(2).
 pub fn set_affinity(mask: &[u64; 16]) -> SysResult<()> {
     // SAFETY: the kernel reads the mask.
     unsafe { call!(__NR_sched_setaffinity, 0, size_of_val(mask), mask.as_ptr()) }.map(drop)
+}
+
+/// Most processors of an affinity.
+pub const PROCESSORS: usize = 1024;
+
+/// Goes to a processor, below [`PROCESSORS`]; fails if there is none, or the program may not use it.
+pub fn go_to(processor: usize) -> SysResult<()> {
+    let mut there = [0; 16];
+    if let Some(word) = there.get_mut(processor / 64) {
+        *word = 1 << (processor % 64);
+    }
+    set_affinity(&there)
 }
 
 /// Scheduling policy and real-time priority.

@@ -133,6 +133,8 @@ unsafe impl Plain for u8 {}
 // SAFETY: integers.
 unsafe impl Plain for u64 {}
 // SAFETY: integers.
+unsafe impl Plain for crate::sys::aio::Event {}
+// SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: a record of integers.
 unsafe impl Plain for ckpt_format::record::Run {}

@@ -25,6 +25,9 @@ pub mod vma_kind {
     /// Shared view of a file without a name that is open as well; `object` is the number of a
     /// description of it, and the contents are the file's.
     pub const OPEN_FILE: u32 = 5;
+    /// Ring of an asynchronous I/O context, io_setup(2), whose pages are all in the image: `struct
+    /// aio_ring` of fs/aio.c, whose size, head and tail say what the context is.
+    pub const AIO: u32 = 6;
 }
 
 /// Bits of [`Vma::prot`], as in mmap(2).
@@ -118,10 +121,11 @@ impl Vma<'_> {
         if !bounds {
             return Err(DecodeError::Value("mapping out of order or out of bounds"));
         }
-        if self.prot > 7 || self.kind > vma_kind::OPEN_FILE || self.flags & !vma_flag::ALL != 0 {
+        if self.prot > 7 || self.kind > vma_kind::AIO || self.flags & !vma_flag::ALL != 0 {
             return Err(DecodeError::Value("mapping's kind, protection or flags"));
         }
-        if self.kind < vma_kind::SHARED_ANON && self.object != 0 {
+        let of_many = matches!(self.kind, vma_kind::SHARED_ANON | vma_kind::OPEN_FILE);
+        if !of_many && self.object != 0 {
             return Err(DecodeError::Value("mapping's shared object"));
         }
         let named = matches!(
@@ -137,7 +141,8 @@ impl Vma<'_> {
         Ok(())
     }
 
-    /// True if the mapping is a private one, the only kind that page runs and guards lie in.
+    /// True if the mapping is a private one, the only kind that guards lie in,
+    /// and but for rings page runs.
     #[must_use]
     pub fn is_private(&self) -> bool {
         matches!(

@@ -58,7 +58,7 @@ impl Sections<'_> {
         let mut total: u64 = 0;
         for run in self.known::<record::Run>(kind::RUNS) {
             floor = run.check(floor)?;
-            if !within.private(run.addr, floor) {
+            if !within.holds(run.addr, floor, record::vma_kind::AIO) {
                 return Err(DecodeError::Value(
                     "page run outside of all private mappings",
                 ));
@@ -74,7 +74,7 @@ impl Sections<'_> {
         for guard in self.known::<record::Guard>(kind::GUARDS) {
             guard.check(floor)?;
             floor = guard.end;
-            if !within.private(guard.start, guard.end) {
+            if !within.holds(guard.start, guard.end, record::vma_kind::ANON) {
                 return Err(DecodeError::Value(
                     "guard region outside of all private mappings",
                 ));
@@ -110,12 +110,14 @@ impl<'a> Within<'a> {
         }
     }
 
-    /// True if one private mapping holds the whole range.
-    fn private(&mut self, start: u64, end: u64) -> bool {
+    /// True if one mapping holds the whole range that is private, or of a kind.
+    fn holds(&mut self, start: u64, end: u64, kind: u32) -> bool {
         while self.current.is_some_and(|vma| vma.end <= start) {
             self.current = self.rest.next();
         }
-        self.current
-            .is_some_and(|vma| vma.is_private() && vma.start <= start && end <= vma.end)
+        self.current.is_some_and(|vma| {
+            let may = vma.is_private() || vma.kind == kind;
+            may && vma.start <= start && end <= vma.end
+        })
     }
 }

@@ -16,9 +16,11 @@ const SENDTO: u64 = 44;
 const RECVFROM: u64 = 45;
 const SENDMSG: u64 = 46;
 const RECVMSG: u64 = 47;
+const IO_GETEVENTS: u64 = 208;
 const RECVMMSG: u64 = 299;
 const SENDMMSG: u64 = 307;
 const GETRANDOM: u64 = 318;
+const IO_PGETEVENTS: u64 = 333;
 
 const MSG_PEEK: u64 = 2;
 const MSG_DONTWAIT: u64 = 0x40;
@@ -29,9 +31,21 @@ const MSG_WAITFORONE: u64 = 0x1_0000;
 /// Is a call one of those?
 pub(super) fn moves(number: u32) -> bool {
     const PREAD64: u64 = 17;
-    const ALL: [u64; 12] = [
-        0, WRITE, PREAD64, READV, WRITEV, SENDTO, RECVFROM, SENDMSG, RECVMSG, RECVMMSG, SENDMMSG,
+    const ALL: [u64; 14] = [
+        0,
+        WRITE,
+        PREAD64,
+        READV,
+        WRITEV,
+        SENDTO,
+        RECVFROM,
+        SENDMSG,
+        RECVMSG,
+        IO_GETEVENTS,
+        RECVMMSG,
+        SENDMMSG,
         GETRANDOM,
+        IO_PGETEVENTS,
     ];
     ALL.contains(&u64::from(number))
 }
@@ -130,6 +144,17 @@ pub(super) fn advance(record: &mut Record, moved: u64) {
 /// complete, or would not.
 pub(super) fn rest(record: &mut Record, number: u64, moved: u64) -> bool {
     let [fd, a, b, flags, ..] = record.args;
+    if matches!(number, IO_GETEVENTS | IO_PGETEVENTS) {
+        // It ends with fewer than `min_nr` if a signal comes, or its time is over (read_events,
+        // fs/aio.c).
+        record.number = number as u16;
+        record.flags = flag::EVENTS;
+        let part = moved < a;
+        if part {
+            record.advance(moved);
+        }
+        return part;
+    }
     let writes = matches!(number, WRITE | WRITEV | SENDTO | SENDMSG | SENDMMSG);
     let place = if number == GETRANDOM {
         Place::Spring

@@ -7,6 +7,7 @@ use ckpt_format::record::{vma_flag, vma_kind};
 use super::smaps::refused;
 use super::{Area, Source, Space};
 use crate::error::{Error, Result};
+use crate::state::aio;
 use crate::state::files::{Files, beside};
 use crate::sys::{fs, mm};
 use crate::util::text::{PathText, Show, after, before};
@@ -15,8 +16,12 @@ use crate::util::text::{PathText, Show, after, before};
 /// library (locales, character sets) that another host need not have.
 const SMALL: u64 = 1 << 20;
 
-/// Decides about every mapping.
+/// Decides about every mapping; refuses by name what cannot be carried. `files` are the open ones.
 pub fn all(space: &mut Space, files: &Files) -> Result<()> {
+    if space.names.as_slice().is_empty() {
+        // Without /proc there are no names, and nothing is left to decide.
+        return Ok(());
+    }
     for n in 0..space.areas.as_slice().len() {
         let Some(&(mut area)) = space.areas.as_slice().get(n) else {
             break;
@@ -66,7 +71,7 @@ fn object(space: &Space, n: usize, area: &Area) -> u32 {
 /// The error of a mapping that is not carried.
 #[cold]
 #[inline(never)]
-fn not_carried(area: &Area, what: fmt::Arguments<'_>) -> Error {
+pub fn not_carried(area: &Area, what: fmt::Arguments<'_>) -> Error {
     let (start, end) = (area.start, area.end);
     Error::new(format_args!(
         "mapping {start:x}-{end:x}: {what}: not carried"
@@ -152,14 +157,14 @@ fn file(space: &Space, mut area: Area, files: &Files) -> Result<Area> {
                 area.name.1 = 0;
                 return Ok(area);
             }
-            for (prefix, what) in [
-                (&b"/[aio]"[..], "asynchronous I/O context"),
-                (b"/secretmem", "secret memory"),
-            ] {
-                if name.starts_with(prefix) {
-                    let what = Show::text(what);
-                    return Err(not_carried(&area, format_args!("{what} {shown}")));
-                }
+            if name.starts_with(b"/secretmem") {
+                return Err(not_carried(&area, format_args!("secret memory {shown}")));
+            }
+            if aio::is_ring(&area, name) {
+                area.kind = vma_kind::AIO;
+                area.source = Source::WholeFile;
+                area.name.1 = 0;
+                return Ok(area);
             }
             // Nobody can open it again, so it is shared memory with contents, unless a descriptor
             // leads to it: what is written through one must show in the other.

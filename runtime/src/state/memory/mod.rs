@@ -18,7 +18,6 @@ use ckpt_format::codec::Writer;
 use ckpt_format::record::Vma;
 
 use crate::error::Result;
-use crate::state::files::Files;
 use crate::util::arena::Plain;
 use crate::util::list::List;
 
@@ -155,13 +154,11 @@ impl Space {
     }
 }
 
-/// What the process has mapped, each mapping with its fate decided; refuses by name what cannot
-/// be carried. `files` are the open ones.
-pub fn collect(files: &Files) -> Result<Space> {
-    if !crate::sys::fs::has_proc() {
-        return probe::read();
+/// What the process has mapped. Without /proc, which tells, each mapping has its fate decided already.
+pub fn read() -> Result<Space> {
+    if crate::sys::fs::has_proc() {
+        smaps::read()
+    } else {
+        probe::read()
     }
-    let mut space = smaps::read()?;
-    classify::all(&mut space, files)?;
-    Ok(space)
 }

@@ -9,6 +9,7 @@ use ckpt_format::toc::kind;
 use super::{PAGE, hole};
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
+use crate::state::aio;
 use crate::state::files::{Opened, changed, will_be_back};
 use crate::state::ipc::shm;
 use crate::state::owners::Owners;
@@ -236,8 +237,14 @@ impl<'v> Filling<'v> {
     }
 
     #[inline(never)]
-    fn finish(self) -> Result<()> {
+    fn finish(mut self) -> Result<()> {
         let (at, len) = (self.at, self.vma.len() as usize);
+        if self.vma.kind == vma_kind::AIO {
+            self.open()?;
+            // SAFETY: memory of ours; this code does not touch it any more.
+            unsafe { aio::restore(&self.vma, at)? };
+            advise(&self.vma, at)?;
+        }
         if self.open {
             // SAFETY: what the image says of memory of ours; this code does not touch it any more.
             unsafe { mm::protect(at, len, self.vma.prot) }
