@@ -28,7 +28,7 @@ const ENTRIES: [&str; WAYS.len()] = ["ckpt_checkpoint", "ckpt_restore", "ckpt_re
 const DATA: usize = 1;
 /// What the parts replace in the linker script.
 const WHOLE: &str = "  .text : { *(.text .text.*) } :text
-  .rodata : { *(.rodata .rodata.[!_cs]* .rodata._ZN12*) } :text
+  .rodata : { *(.rodata .rodata..Lanon.*) } :text
 ";
 
 /// The body as it was linked.
