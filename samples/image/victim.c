@@ -11,6 +11,7 @@
 #include <sys/shm.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -69,6 +70,10 @@ int main(int argc, char **argv) {
     struct ip_mreq_source group = {.imr_multiaddr = {htonl(0xef010203)}, .imr_interface = {here}, .imr_sourceaddr = {here}};
     expect(setsockopt(member, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, &group, sizeof group) == 0, "group");
     expect(setsockopt(member, IPPROTO_IP, 50 /* IP_UNICAST_IF */, &loopback, sizeof loopback) == 0, "interface");
+    struct sockaddr_un place = {.sun_family = AF_UNIX, .sun_path = "listening"};
+    int listening = socket(AF_UNIX, SOCK_STREAM, 0), waiting = socket(AF_UNIX, SOCK_STREAM, 0);
+    expect(bind(listening, (struct sockaddr *)&place, sizeof place) == 0 && listen(listening, 2) == 0, "listen");
+    expect(connect(waiting, (struct sockaddr *)&place, sizeof place) == 0, "connect");
     make_file("gone", block, 3 * PAGE);
     int gone = open("gone", O_RDONLY);
     expect(gone >= 0 && unlink("gone") == 0, "deleted file");

@@ -50,6 +50,12 @@ fn sockets() -> Result<()> {
     cases.refused("peer that is no socket", &with(&|s| s[0].peer = 0), what);
     let waiting = with(&|s| s[0].state = socket_state::WAITING);
     cases.refused("waiting where nobody listens", &waiting, what);
+    let all: Vec<Socket<'_>> = parts.all(kind::SOCKETS);
+    let waits = all.iter().position(|s| s.state == socket_state::WAITING);
+    let waits = waits.expect("one that waits");
+    let gap = with(&|s| s[waits].backlog = 1);
+    let place = "impossible value: place in a socket's backlog";
+    cases.refused("nobody waits before it", &gap, place);
     let idle = with(&|s| s[0].state = socket_state::IDLE);
     cases.refused("peer of none", &idle, what);
     cases.refused("flags", &with(&|s| s[0].flags = 16), what);

@@ -111,6 +111,8 @@ impl<'a> Made<'a> {
         self.pairs(image, false)?;
         self.listen(image, true)?;
         // In the order in which they are to be accepted.
+        let waiting = |sock: &&Sock| sock.state == socket_state::WAITING;
+        let mut left = self.all.iter().filter(waiting).count();
         for n in 0..self.all.len() {
             let mut place = 0;
             let listener = self.sock(n);
@@ -133,7 +135,11 @@ impl<'a> Made<'a> {
                     ))?;
                 }
                 place += 1;
+                left -= 1;
             }
+        }
+        if left > 0 {
+            return Err(DecodeError::Value("place in a socket's backlog")).within(&image.path);
         }
         Ok(())
     }
