@@ -10,12 +10,12 @@ use crate::facts::Facts;
 use crate::options::Options;
 
 /// Place of the block in our segment; before it is room for what has to move.
-pub(crate) const BLOCK: u64 = 2688;
-const _: () = assert!(PAGE - LEN == 2688);
+pub(crate) const BLOCK: u64 = 2736;
+const _: () = assert!(PAGE - LEN == 2736);
 
 /// Place of the identity in the block.
-pub(crate) const IDENTITY: u64 = 64;
-const _: () = assert!(OFF_IDENTITY == 64);
+pub(crate) const IDENTITY: u64 = 40;
+const _: () = assert!(OFF_IDENTITY == 40);
 
 /// The part that comes from the command line.
 #[derive(Debug)]

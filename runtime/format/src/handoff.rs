@@ -8,7 +8,7 @@
 //! is the block's address in memory less [`SELF_VADDR`]'s value.
 
 /// Size of the block, and distance from the block to the payload's first byte.
-pub const LEN: usize = 1408;
+pub const LEN: usize = 1360;
 /// Distance from the segment's first byte to the payload's. Before the block the rewriter may put
 /// what had to move: `.interp`, notes, dynamic tables or the program headers.
 pub const PAGE: usize = 4096;
@@ -26,22 +26,22 @@ pub const OFF_ENTRY: usize = 16;
 /// `u64`: this block's own address.
 pub const OFF_SELF_VADDR: usize = 24;
 /// `u32`: number of the signal that asks for a checkpoint, 0 for none.
-pub const OFF_SIGNAL: usize = 48;
+pub const OFF_SIGNAL: usize = 32;
 /// `u32`: length of the image pattern.
-pub const OFF_PATTERN_LEN: usize = 52;
+pub const OFF_PATTERN_LEN: usize = 36;
 /// 32 bytes: SHA-256 of the file that was patched; the program's identity in images.
-pub const OFF_IDENTITY: usize = 64;
+pub const OFF_IDENTITY: usize = 40;
 /// `u64`: address of a Go program's table of signals (`runtime.sigtable`), unbiased; 0 if there is
 /// none.
-pub const OFF_GO_SIGNALS: usize = 112;
+pub const OFF_GO_SIGNALS: usize = 72;
 /// Image pattern (`%e-%p.img`), up to [`PATTERN_MAX`] bytes, no NUL.
-pub const OFF_PATTERN: usize = 128;
+pub const OFF_PATTERN: usize = 80;
 /// Most bytes in an image pattern.
 pub const PATTERN_MAX: usize = 1024;
 /// `--restore`, NUL-padded, up to [`FLAG_NAME_MAX`] bytes with at least one NUL.
-pub const OFF_RESTORE_FLAG: usize = 1152;
+pub const OFF_RESTORE_FLAG: usize = 1104;
 /// `--checkpoint`, likewise.
-pub const OFF_CHECKPOINT_FLAG: usize = 1280;
+pub const OFF_CHECKPOINT_FLAG: usize = 1232;
 /// Room for a reserved argument's name with its NUL.
 pub const FLAG_NAME_MAX: usize = 128;
 /// The program is Go: its stacks are small, so handlers must use the alternate stack.
