@@ -11,9 +11,9 @@ use ckpt_format::codec::{Field, FieldInfo};
 use ckpt_format::header;
 use ckpt_format::record::{
     Action, Adjustment, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job,
-    Lock, Machine, Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program,
-    Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso,
-    Vma, Watch,
+    Lock, Machine, Message, Mm, Notice, OwnDescriptor, Packet, Pending, Place, Policy, PosixTimer,
+    Program, Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers,
+    Vdso, Vma, Watch,
 };
 use ckpt_format::toc::{self, Entry, kind};
 use ckpt_format::{DecodeError, limits};
@@ -75,6 +75,7 @@ fn records() -> Vec<(&'static str, &'static [FieldInfo], Option<u32>, bool)> {
         of::<Ended>("ended", kind::ENDED, true),
         of::<Credentials<'_>>("credentials", kind::CREDENTIALS, false),
         of::<Policy>("policy", kind::POLICIES, true),
+        of::<OwnDescriptor>("own descriptor", kind::OWN_DESCRIPTORS, true),
         of::<Attributes<'_>>("attributes", kind::ATTRIBUTES, false),
         of::<Vdso<'_>>("vdso", kind::VDSO, false),
     ]

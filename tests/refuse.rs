@@ -266,6 +266,11 @@ const REFUSED: &[(&str, &str, &[&str])] = &[
     ),
     (
         "refuse/threads",
+        "files_locked",
+        &["thread ", "with descriptors of its own: not carried"],
+    ),
+    (
+        "refuse/threads",
         "awaiting",
         &[
             "thread ",

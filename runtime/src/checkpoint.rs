@@ -69,7 +69,7 @@ fn write(
     let mut space = memory::read()?;
     aio::settle(&space)?;
     let mut places = places::collect(others)?;
-    let files = files::collect(&mut places)?;
+    let files = files::collect(&mut places, others)?;
     memory::classify::all(&mut space, &files)?;
     let adjustments = ipc::undo::collect()?;
     let segments = ipc::shm::collect(&space)?;

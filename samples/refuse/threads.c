@@ -3,12 +3,13 @@
 // (vfork), one whose restartable sequences are registered at a place of its own. The checkpoint is refused by name, and
 // the thread goes on.
 //#Flags: -pthread
-//#Variants: filter files blocked awaiting vfork sequences
+//#Variants: filter files files_locked blocked awaiting vfork sequences
 #include "../lib/filter.h"
 #include "../lib/sample.h"
 #include <pthread.h>
 #include <stddef.h>
 #include <sched.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 static volatile int set, may_end;
@@ -38,8 +39,12 @@ static void *run(void *argument) {
         filter_calls();
     if (strcmp(kind, "sequences") == 0)
         use_sequences();
-    if (strcmp(kind, "files") == 0)
+    if (strcmp(kind, "files_locked") == 0)
         expect(unshare(CLONE_FILES) == 0, "unshare");
+    if (strcmp(kind, "files") == 0) {
+        expect(unshare(CLONE_FILES) == 0, "unshare");
+        expect(timerfd_create(CLOCK_MONOTONIC, 0) >= 0, "a timer that only this thread has");
+    }
     if (strcmp(kind, "blocked") == 0)
         expect(syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, 8) == 0, "rt_sigprocmask");
     if (strcmp(kind, "awaiting") == 0) {
@@ -73,6 +78,12 @@ int main(int argc, char **argv) {
     pthread_t thread;
     char byte = 7;
     expect(pipe2(ends, O_CLOEXEC) == 0, "pipe");
+    int locked = -1;
+    struct flock lock = {.l_type = F_WRLCK};
+    if (strcmp(argv[2], "files_locked") == 0) {
+        locked = open("locked", O_RDWR | O_CREAT, 0600);
+        expect(fcntl(locked, F_SETLK, &lock) == 0, "lock");
+    }
     pthread_create(&thread, NULL, run, argv[2]);
     while (!set)
         short_sleep();
@@ -86,5 +97,12 @@ int main(int argc, char **argv) {
     void *result;
     expect(pthread_join(thread, &result) == 0 && result == argv[2], "the thread");
     expect(prctl(PR_GET_SECCOMP) == 0, "no filter here");
+    if (locked >= 0) {
+        pid_t child = fork();
+        if (child == 0)
+            _exit(fcntl(locked, F_SETLK, &lock) == -1 && (errno == EAGAIN || errno == EACCES) ? 0 : 1);
+        int status = -1;
+        expect(waitpid(child, &status, 0) == child && status == 0, "the lock");
+    }
     pass();
 }

@@ -6,9 +6,9 @@ use ckpt_format::crc;
 use ckpt_format::header::Header;
 use ckpt_format::record::{
     Action, Adjustment, Attributes, Content, Credentials, Descriptor, Ended, File, Guard, Job,
-    Lock, Machine, Message, Mm, Notice, Packet, Pending, Place, Policy, PosixTimer, Program,
-    Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers, Vdso,
-    Vma, Watch,
+    Lock, Machine, Message, Mm, Notice, OwnDescriptor, Packet, Pending, Place, Policy, PosixTimer,
+    Program, Queued, Right, Run, Segment, Socket, SocketOption, Terminal, Thread, TimerFd, Timers,
+    Vdso, Vma, Watch,
 };
 use ckpt_format::toc::{self, kind};
 use ckpt_tests::image::{Parts, Section, encode};
@@ -114,6 +114,7 @@ fn sections() -> Vec<Section> {
         list::<Ended>(kind::ENDED, &[]),
         one(kind::CREDENTIALS, &records::credentials()),
         list::<Policy>(kind::POLICIES, &[]),
+        list::<OwnDescriptor>(kind::OWN_DESCRIPTORS, &[]),
         list(kind::DESCRIPTORS, &descriptors),
         list(kind::THREADS, &[records::thread(CODE)]),
     ]
@@ -171,6 +172,7 @@ pub(crate) fn reencoded(parts: &Parts) -> Result<Parts> {
             kind::ENDED => again::<Ended>(parts, kind, true),
             kind::CREDENTIALS => again::<Credentials<'_>>(parts, kind, false),
             kind::POLICIES => again::<Policy>(parts, kind, true),
+            kind::OWN_DESCRIPTORS => again::<OwnDescriptor>(parts, kind, true),
             _ => bail!("section {kind} is not looked at"),
         };
     }

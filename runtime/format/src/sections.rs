@@ -96,6 +96,7 @@ impl<'a> Sections<'a> {
         self.decodes::<record::Content>(kind::CONTENTS, limits::RUNS)?;
         self.decodes::<record::Thread>(kind::THREADS, limits::THREADS)?;
         self.decodes::<record::Place<'_>>(kind::PLACES, limits::THREADS)?;
+        self.decodes::<record::OwnDescriptor>(kind::OWN_DESCRIPTORS, limits::DESCRIPTORS)?;
         self.decodes::<record::Action>(kind::ACTIONS, record::SIGNALS)?;
         self.decodes::<record::Pending>(kind::PENDING, limits::PENDING)?;
         self.one(kind::PROGRAM, record::Program::check)?;
@@ -225,6 +226,14 @@ impl<'a> Sections<'a> {
             self.worked_in(place.removed)?;
             if place.tid == program.pid || !threads.any(|thread| thread.tid == place.tid) {
                 return Err(DecodeError::Value("thread of a working directory"));
+            }
+        }
+        let mut threads = self.known::<record::Thread>(kind::THREADS);
+        let mut last = 0;
+        for own in self.known::<record::OwnDescriptor>(kind::OWN_DESCRIPTORS) {
+            let other = own.tid != core::mem::replace(&mut last, own.tid);
+            if own.tid == program.pid || other && !threads.any(|thread| thread.tid == own.tid) {
+                return Err(DecodeError::Value("descriptor of a thread"));
             }
         }
         if space.has(program.resume, 1, prot::EXEC) {

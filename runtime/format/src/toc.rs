@@ -83,6 +83,8 @@ pub mod kind {
     pub const CREDENTIALS: u32 = 58;
     /// Memory policies of mappings.
     pub const POLICIES: u32 = 59;
+    /// Descriptors of single threads.
+    pub const OWN_DESCRIPTORS: u32 = 60;
 }
 
 /// A kind's name, as it stands in the specification.
@@ -124,12 +126,13 @@ pub fn name(kind: u32) -> &'static str {
         kind::ENDED => "ended",
         kind::CREDENTIALS => "credentials",
         kind::POLICIES => "policies",
+        kind::OWN_DESCRIPTORS => "own descriptors",
         _ => "unknown",
     }
 }
 
 /// Every kind an image of this version has, once each.
-pub const ALL: [u32; 35] = [
+pub const ALL: [u32; 36] = [
     kind::MACHINE,
     kind::PROGRAM,
     kind::MM,
@@ -165,10 +168,11 @@ pub const ALL: [u32; 35] = [
     kind::ENDED,
     kind::CREDENTIALS,
     kind::POLICIES,
+    kind::OWN_DESCRIPTORS,
 ];
 
 /// One more than the largest kind.
-pub const KINDS: usize = 60;
+pub const KINDS: usize = 61;
 
 record! {
     /// One entry of the table, [`ENTRY_LEN`] bytes.

@@ -14,7 +14,7 @@ use crate::image::input::Image;
 use crate::state::children::Born;
 use crate::state::credentials::Rights;
 use crate::state::owners::Owners;
-use crate::state::{places, posix_timers, signals, thread as thread_state};
+use crate::state::{files, places, posix_timers, signals, thread as thread_state};
 use crate::sys::namespace::CloneArgs;
 use crate::sys::{process, thread};
 use crate::util::arena::{Arena, Plain};
@@ -181,6 +181,7 @@ unsafe extern "C" fn live(task: usize) -> ! {
     unsafe { signals::rename_senders(image, &task.record) };
     if done.is_err()
         || places::restore(image, task.record.tid, crew.open).is_err()
+        || files::restore_own(image, task.record.tid, crew.open).is_err()
         || namespace::drop_rights().is_err()
         || rights.give(&task.record).is_err()
     {

@@ -47,7 +47,6 @@ pub fn refuse_filter() -> Result<()> {
 /// Refuses what the process has of it. `others` are the threads beside the caller.
 pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
     const PR_GET_MDWE: u32 = 66;
-    const KCMP_FILES: u32 = 2;
     // Kernels before 6.3 do not have it.
     if process::control(PR_GET_MDWE, 0, 0).unwrap_or(0) != 0 {
         fail!("memory that may not be made executable (PR_SET_MDWE): not carried");
@@ -62,10 +61,6 @@ pub fn refuse(others: &quiesce::Standstill) -> Result<()> {
     refuse_scheduling(own)?;
     for tid in others.records().map(|record| record.tid) {
         refuse_scheduling(tid)?;
-        // Without kcmp(2) there is no telling; threads hardly ever unshare.
-        if thread::share(own, tid, KCMP_FILES) == Ok(false) {
-            fail!("thread {tid} with descriptors of its own: not carried");
-        }
     }
     Ok(())
 }

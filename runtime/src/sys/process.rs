@@ -233,6 +233,14 @@ pub fn has_descriptor_table() -> bool {
     unsafe { call!(__NR_modify_ldt, 0, entry.as_mut_ptr(), entry.len()) }.is_ok_and(|n| n > 0)
 }
 
+/// A copy of a descriptor of what a pidfd refers to, pidfd_getfd(2), close-on-exec. Between threads of
+/// one process it needs no right (`__ptrace_may_access`, kernel/ptrace.c).
+pub fn fetch(of: &super::fs::Fd, fd: i32) -> SysResult<super::fs::Fd> {
+    // SAFETY: no memory.
+    let copy = unsafe { call!(__NR_pidfd_getfd, of.number(), fd, 0) };
+    copy.map(|fd| super::fs::Fd::own(fd as i32))
+}
+
 /// pidfd_open(2), close-on-exec.
 pub fn open(id: u32, flags: u32) -> SysResult<super::fs::Fd> {
     // SAFETY: no memory.

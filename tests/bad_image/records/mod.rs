@@ -24,7 +24,7 @@ static LONG: [u8; limits::PATH + 1] = [b'/'; limits::PATH + 1];
 static LONG_NAME: [u8; limits::UTS + 1] = [b'n'; limits::UTS + 1];
 
 /// Sections that are a list, with the most records each may have.
-const LISTS: [(u32, u32); 26] = [
+const LISTS: [(u32, u32); 27] = [
     (kind::VMAS, limits::VMAS),
     (kind::RUNS, limits::RUNS),
     (kind::THREADS, limits::THREADS),
@@ -51,6 +51,7 @@ const LISTS: [(u32, u32); 26] = [
     (kind::TERMINALS, limits::DESCRIPTORS),
     (kind::ENDED, limits::THREADS),
     (kind::POLICIES, limits::VMAS),
+    (kind::OWN_DESCRIPTORS, limits::DESCRIPTORS),
 ];
 
 fn count(bytes: &[u8]) -> u32 {
@@ -66,7 +67,10 @@ fn counts_and_lengths() -> Result<()> {
         .with(kind::ADJUSTMENTS, |b| {
             list(b, |all| all.push(ipc::ADJUSTMENT))
         })
-        .with(kind::PLACES, |b| list(b, |all| all.push(threads::PLACE)));
+        .with(kind::PLACES, |b| list(b, |all| all.push(threads::PLACE)))
+        .with(kind::OWN_DESCRIPTORS, |b| {
+            list(b, |all| all.push(threads::OWN))
+        });
     for (kind, limit) in LISTS {
         let name = toc::name(kind);
         let with_count = |n: u32| {

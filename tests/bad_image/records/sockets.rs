@@ -3,8 +3,8 @@
 use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{
-    Descriptor, File, GROUP_FILTER, IFNAME, Message, Right, Socket, SocketOption, file_kind,
-    message_flag, socket_state,
+    Descriptor, File, GROUP_FILTER, IFNAME, Message, Right, Socket, SocketOption, family,
+    file_kind, message_flag, socket_state,
 };
 use ckpt_format::toc::kind;
 use ckpt_tests::image::list;
@@ -135,7 +135,8 @@ fn groups() -> Result<()> {
     cases.refused("long index", &index(&|v| v.push(0)), what);
     cases.refused("short index", &index(&|v| v.truncate(IFNAME + 3)), what);
 
-    let socket = parts.all::<Socket<'_>>(kind::SOCKETS).pop();
+    let sockets: Vec<Socket<'_>> = parts.all(kind::SOCKETS);
+    let socket = sockets.iter().find(|socket| socket.family == family::INET);
     let of_socket = |d: &&Descriptor| socket.is_some_and(|socket| socket.file == d.file);
     let open: Vec<Descriptor> = parts.all(kind::DESCRIPTORS);
     let fd = open.iter().find(of_socket).expect("its descriptor").fd;

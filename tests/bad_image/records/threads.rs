@@ -1,7 +1,8 @@
 //! Threads, and the addresses that they give to the kernel.
 
 use anyhow::Result;
-use ckpt_format::record::{Place, Program, Thread, Vma};
+use ckpt_format::limits;
+use ckpt_format::record::{NO_DESCRIPTOR, OwnDescriptor, Place, Program, Thread, Vma};
 use ckpt_format::toc::kind;
 use ckpt_tests::image::{encode, list};
 
@@ -93,6 +94,75 @@ pub(super) const PLACE: Place<'_> = Place {
     removed: 0,
     cwd: b"/",
 };
+
+/// Likewise.
+pub(super) const OWN: OwnDescriptor = OwnDescriptor {
+    tid: 0,
+    fd: 5,
+    file: 0,
+    cloexec: 0,
+};
+
+#[test]
+fn own_descriptors() -> Result<()> {
+    let mut cases = Cases::new("own-descriptors")?;
+    let parts = cases.parts();
+    let first = parts.one::<Program<'_>>(kind::PROGRAM).pid;
+    let files = super::count(parts.bytes(kind::FILES));
+    let with = |own: &[OwnDescriptor]| {
+        // One more thread, to have one that is not the first.
+        let two = |all: &mut Vec<Thread>| {
+            all.push(all[0]);
+            all[1].tid = first + 1;
+        };
+        let parts = parts.with(kind::THREADS, |b| list(b, two));
+        let own = |all: &mut Vec<OwnDescriptor>| all.extend_from_slice(own);
+        parts.with(kind::OWN_DESCRIPTORS, |b| list(b, own)).build()
+    };
+    let good = OwnDescriptor {
+        tid: first + 1,
+        ..OWN
+    };
+    let none = OwnDescriptor {
+        fd: NO_DESCRIPTOR,
+        ..good
+    };
+    let bad: [(&str, &[OwnDescriptor]); 10] = [
+        ("first thread", &[OwnDescriptor { tid: first, ..good }]),
+        (
+            "no thread",
+            &[OwnDescriptor {
+                tid: first + 2,
+                ..good
+            }],
+        ),
+        (
+            "number",
+            &[OwnDescriptor {
+                fd: limits::DESCRIPTORS,
+                ..good
+            }],
+        ),
+        (
+            "file",
+            &[OwnDescriptor {
+                file: files,
+                ..good
+            }],
+        ),
+        ("flag", &[OwnDescriptor { cloexec: 2, ..good }]),
+        ("twice", &[good, good]),
+        ("order", &[good, OwnDescriptor { fd: 4, ..good }]),
+        ("none and one", &[none, good]),
+        ("one and none", &[good, none]),
+        ("flag of none", &[OwnDescriptor { cloexec: 1, ..none }]),
+    ];
+    for (name, own) in bad {
+        let what = "impossible value: descriptor of a thread";
+        cases.refused(name, &with(own), what);
+    }
+    cases.end()
+}
 
 #[test]
 fn places() -> Result<()> {

@@ -35,7 +35,7 @@ pub use socket::{
     message_flag, socket_flag, socket_state,
 };
 pub use terminal::{Terminal, terminal_flag};
-pub use thread::{Place, Thread};
+pub use thread::{NO_DESCRIPTOR, OwnDescriptor, Place, Thread};
 
 use crate::codec::Field;
 use crate::{DecodeError, Reader};

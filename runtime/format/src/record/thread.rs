@@ -89,6 +89,42 @@ impl Place<'_> {
     }
 }
 
+record! {
+    /// A descriptor of a thread that shares its descriptors with no other (unshare(2), CLONE_FILES).
+    OwnDescriptor {
+        /// The thread's id.
+        tid: u32,
+        /// Number of the descriptor; [`NO_DESCRIPTOR`] for a thread that has none at all.
+        fd: u32,
+        /// Place of its description in the files section.
+        file: u32,
+        /// 1 if it is closed on exec.
+        cloexec: u32,
+    }
+}
+
+/// See [`OwnDescriptor::fd`].
+pub const NO_DESCRIPTOR: u32 = u32::MAX;
+
+impl OwnDescriptor {
+    /// Checks ranges, and the order behind the one before it.
+    pub fn check(&self, last: Option<&Self>, files: u32) -> Result<(), DecodeError> {
+        let last = last.filter(|last| last.tid == self.tid);
+        let fits = match self.fd {
+            NO_DESCRIPTOR => self.file == 0 && self.cloexec == 0 && last.is_none(),
+            fd => {
+                let follows = last.is_none_or(|last| fd > last.fd);
+                fd < limits::DESCRIPTORS && self.file < files && self.cloexec <= 1 && follows
+            }
+        };
+        if fits {
+            Ok(())
+        } else {
+            Err(DecodeError::Value("descriptor of a thread"))
+        }
+    }
+}
+
 /// Can that be the path of a working directory?
 pub(super) fn is_directory(path: &[u8]) -> bool {
     path.len() <= limits::PATH && !path.contains(&0) && path.first() == Some(&b'/')

@@ -41,8 +41,8 @@ impl<'a> Sections<'a> {
         let mut floor = 0;
         let mut seen: u32 = 0;
         let mut number = |file: u32| {
-            // Descriptions are numbered as they first occur, those under way in messages after
-            // those with a descriptor.
+            // Descriptions are numbered as they first occur: those of the process's descriptors, of
+            // single threads', and under way in messages.
             let next = seen;
             seen = seen.max(file.saturating_add(1));
             file <= next && file < count
@@ -54,6 +54,14 @@ impl<'a> Sections<'a> {
                 return Err(DecodeError::Value("descriptor"));
             }
             floor = descriptor.fd.saturating_add(1);
+        }
+        let mut last = None;
+        for own in self.known::<record::OwnDescriptor>(kind::OWN_DESCRIPTORS) {
+            own.check(last.as_ref(), count)?;
+            if own.fd != record::NO_DESCRIPTOR && !number(own.file) {
+                return Err(DecodeError::Value("descriptor of a thread"));
+            }
+            last = Some(own);
         }
         for right in self.known::<record::Right>(kind::RIGHTS) {
             if !number(right.file) {

@@ -1,8 +1,9 @@
 //! Finds all descriptors and which of them are one description.
 
 use ckpt_format::limits;
-use ckpt_format::record::{File, fifo, file_kind};
+use ckpt_format::record::{File, fifo, file_kind, lock_kind};
 
+use super::apart::{self, Apart};
 use super::classify::{Fate, Seen};
 use super::kinds::{refuse, refused};
 use super::known::{Book, Known};
@@ -14,6 +15,7 @@ use super::{
     stream, task, timerfd,
 };
 use crate::error::{Context, Result, fail};
+use crate::quiesce::Standstill;
 use crate::state::places::Places;
 use crate::sys::fs::{self, Fd, Stat};
 use crate::sys::{Errno, process, thread};
@@ -24,8 +26,9 @@ const PROBED: u64 = 4096;
 
 /// All descriptors, and working directories that were removed. To be called while the runtime has
 /// none open itself.
-pub fn collect(places: &mut Places) -> Result<Files> {
+pub fn collect(places: &mut Places, others: &Standstill) -> Result<Files> {
     let files = Files {
+        apart: Apart::new(),
         book: Book::new(),
         streams: stream::take(),
         sockets: Sockets::new(),
@@ -40,6 +43,11 @@ pub fn collect(places: &mut Places) -> Result<Files> {
         Err(Errno::NOENT) => collector.probed()?,
         Err(e) => fail!("cannot read /proc/thread-self/fd: {e}"),
     }
+    let mut apart = Apart::new();
+    for &tid in apart::threads(others)?.as_slice() {
+        apart.collect(&mut collector, tid)?;
+    }
+    collector.files.apart = apart;
     let mut sockets = Sockets::new();
     sockets.collect(&mut collector)?;
     collector.files.sockets = sockets;
@@ -61,6 +69,23 @@ pub fn collect(places: &mut Places) -> Result<Files> {
     Ok(collector.files)
 }
 
+/// Gives `take` all descriptors of a directory of /proc that lists them.
+pub(super) fn numbers(folder: &Fd, take: &mut dyn FnMut(i32) -> Result<()>) -> Result<()> {
+    let mut buffer = [0; 4096];
+    loop {
+        let got = fs::entries(folder.number(), &mut buffer)
+            .or_fail(format_args!("cannot read /proc/thread-self/fd"))?;
+        if got == 0 {
+            return Ok(());
+        }
+        for name in fs::names(buffer.get(..got).unwrap_or(&[])) {
+            if let Some((number, [])) = decimal(name) {
+                take(number as i32)?;
+            }
+        }
+    }
+}
+
 /// Finds descriptions.
 pub(super) struct Collector {
     files: Files,
@@ -69,27 +94,17 @@ pub(super) struct Collector {
 
 impl Collector {
     fn listed(&mut self, folder: &Fd) -> Result<()> {
-        let mut buffer = [0; 4096];
-        loop {
-            let got = fs::entries(folder.number(), &mut buffer)
-                .or_fail(format_args!("cannot read /proc/thread-self/fd"))?;
-            if got == 0 {
+        let own = folder.number();
+        numbers(folder, &mut |fd| {
+            if fd == own {
                 return Ok(());
             }
-            for name in fs::names(buffer.get(..got).unwrap_or(&[])) {
-                let Some((number, [])) = decimal(name) else {
-                    continue;
-                };
-                let fd = number as i32;
-                if fd != folder.number() {
-                    self.descriptor(fd)?;
-                }
-            }
-        }
+            self.descriptor(fd)
+        })
     }
 
-    /// A description that is under way in a message, by a descriptor that was made of it: its
-    /// number, and whether it was not known before.
+    /// A description that is under way in a message, or another thread's, by a descriptor that was
+    /// made of it: its number, and whether it was not known before.
     pub(super) fn under_way(&mut self, fd: i32) -> Result<(u32, bool)> {
         let what = format_args!("cannot look at a descriptor in a message");
         let stat = fs::stat_fd(fd).or_fail(what)?;
@@ -107,6 +122,17 @@ impl Collector {
             return Err(refused(fd, format_args!("{shown}, in a message")));
         }
         Ok((number, new))
+    }
+
+    /// Has the process locks on a file that a close of any descriptor would give up?
+    pub(super) fn is_locked(&self, stat: &Stat) -> bool {
+        let book = &self.files.book;
+        let mut own = book.locks().iter();
+        own.any(|lock| {
+            let file = book.files().get(lock.file as usize);
+            let here = |file: &Known| (file.dev, file.ino) == (stat.st_dev, stat.st_ino);
+            lock.kind == lock_kind::PROCESS && file.is_some_and(here)
+        })
     }
 
     /// The n-th description.

@@ -1,5 +1,6 @@
 //! Open files: the descriptors, which of them share an offset, and where each file is found again.
 
+mod apart;
 mod classify;
 mod collect;
 mod contents;
@@ -34,6 +35,7 @@ mod timerfd;
 use ckpt_format::record::{File, Notice};
 use ckpt_format::toc::kind;
 
+pub use apart::restore as restore_own;
 pub use collect::collect;
 pub use open::{Opened, changed, open};
 pub use saved::will_be_back;
@@ -98,6 +100,7 @@ pub struct Files {
     sockets: socket::Sockets,
     terminals: terminal::Terminals,
     streams: crate::config::Streams,
+    apart: apart::Apart,
 }
 
 impl Files {
@@ -131,6 +134,7 @@ impl Files {
             }
         })?;
         out.list(kind::DESCRIPTORS, self.book.descriptors())?;
+        out.list(kind::OWN_DESCRIPTORS, self.apart.all())?;
         out.list(kind::LOCKS, self.book.locks())?;
         out.list(kind::PACKETS, self.book.packets())?;
         out.list(kind::WATCHES, self.book.watches())?;

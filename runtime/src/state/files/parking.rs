@@ -85,7 +85,7 @@ impl<'a> Parking<'a> {
 }
 
 /// Closes a range of numbers.
-fn close_from(first: u32, last: u32) {
+pub(super) fn close_from(first: u32, last: u32) {
     // Old kernels do not have the call, and filters of containers may not know it.
     if fs::close_range(first, last).is_ok() {
         return;
