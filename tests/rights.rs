@@ -126,8 +126,8 @@ fn dropped(link: Link) -> Result<()> {
     Ok(())
 }
 
-/// In there it has no /proc, so a signal asks.
-/// What root's program has made of itself is refused by name, and it goes on.
+/// What root's program has made of itself is refused by name, and it goes on. A signal asks: in a jail
+/// there is no /proc.
 fn refused(sample: &str, said: &str) -> Result<()> {
     let scratch = Scratch::new("refused")?;
     let (dir, program) = (scratch.path(), scratch.join("app"));
