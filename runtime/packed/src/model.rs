@@ -19,7 +19,7 @@ pub(crate) trait Coder {
 const SETS: usize = 1 << SETS_BITS;
 const SETS_BITS: u32 = 15;
 const PLACES: usize = 1 << PLACES_BITS;
-const PLACES_BITS: u32 = 15;
+const PLACES_BITS: u32 = 16;
 /// What a place is noted with, so that few others are looked at.
 const CHECK_BITS: u32 = 8;
 /// Bytes that are alike before a repetition is expected.

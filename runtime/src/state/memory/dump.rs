@@ -155,8 +155,18 @@ impl Dump<'_, '_> {
                 let page = at + n * PAGE;
                 let offset = area.offset + (page - area.start) as u64;
                 let owner = Owner::Object(area.object);
-                // SAFETY: mapped and readable; the program stands still.
-                unsafe { self.out.pages(owner, page, offset, len, true)? };
+                let mut done = 0;
+                while done < len * PAGE {
+                    // Others may write to it meanwhile: what is summed up and what is written has
+                    // to be the same.
+                    let want = (len * PAGE - done).min(self.bounce.len());
+                    let room = self.bounce.get_mut(..want).unwrap_or(&mut []);
+                    let from = (page + done) as *const u8;
+                    // SAFETY: mapped and readable; the buffer is the runtime's own.
+                    unsafe { core::ptr::copy_nonoverlapping(from, room.as_mut_ptr(), room.len()) };
+                    self.out.buffered(owner, room, offset + done as u64)?;
+                    done += want;
+                }
                 n += len.max(1);
             }
             at += count * PAGE;
