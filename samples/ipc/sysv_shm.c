@@ -60,10 +60,11 @@ int main(int argc, char **argv) {
             if (fork() == 0) {
                 volatile uint64_t *view = shmat(id, NULL, 0);
                 struct shmid_ds now;
-                for (int i = 0; i < 90000 && shmctl(id, IPC_STAT, &now) == 0 && !(now.shm_perm.mode & SHM_DEST); i++) {
-                    view[3 * PAGE / 8]++;
-                    short_sleep();
-                }
+                double limit = monotonic() + 180;
+                // All the time: while the page is saved, too.
+                while (monotonic() < limit && shmctl(id, IPC_STAT, &now) == 0 && !(now.shm_perm.mode & SHM_DEST))
+                    for (int i = 0; i < 100000; i++)
+                        view[3 * PAGE / 8]++;
             }
             _exit(0);
         }
