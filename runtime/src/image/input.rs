@@ -151,6 +151,13 @@ impl<'a> Image<'a> {
         self.list(kind::DESCRIPTORS)
     }
 
+    /// The lowest descriptor of a description.
+    #[inline(never)]
+    pub fn descriptor_of(&self, file: u32) -> Option<i32> {
+        let mut descriptors = self.descriptors();
+        descriptors.find(|d| d.file == file).map(|d| d.fd as i32)
+    }
+
     /// Writes a section anew, into `arena`, at most `more` bytes longer; its records are to keep the
     /// rules that they were checked by.
     pub fn replace(

@@ -17,7 +17,7 @@ use crate::quiesce::Standstill;
 use crate::sys::{SysResult, fs, namespace, process, thread};
 use crate::util::arena::Plain;
 use crate::util::list::List;
-use crate::util::text::{PathText, ShortText, Show, before, labelled};
+use crate::util::text::{PathText, ShortText, Show, before, labelled, octal};
 
 /// Where a thread works.
 #[derive(Clone, Copy, Debug)]
@@ -143,10 +143,9 @@ fn read(tid: u32, to: &mut [u8]) -> Result<Place<'_>> {
     let Some(umask) = labelled(text, b"Umask:") else {
         fail!("cannot tell the creation mask of thread {tid}");
     };
-    let octal = |value, digit: &u8| value << 3 | u32::from(digit & 7);
     Ok(Place {
         tid,
-        umask: umask.iter().fold(0, octal),
+        umask: octal(umask),
         removed: u32::from(last.is_some()),
         cwd: last.unwrap_or(cwd),
     })

@@ -299,6 +299,13 @@ pub fn labelled<'a>(text: &'a [u8], label: &[u8]) -> Option<&'a [u8]> {
         .map(trim_start)
 }
 
+/// An octal number, which has nothing else on its line.
+#[must_use]
+pub fn octal(digits: &[u8]) -> u32 {
+    let append = |value, digit: &u8| value << 3 | u32::from(digit & 7);
+    digits.iter().fold(0, append)
+}
+
 /// A decimal number at the start of `bytes`, and what follows it.
 #[must_use]
 pub fn decimal(bytes: &[u8]) -> Option<(u64, &[u8])> {

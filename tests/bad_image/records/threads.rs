@@ -4,7 +4,7 @@ use anyhow::Result;
 use ckpt_format::limits;
 use ckpt_format::record::{NO_DESCRIPTOR, OwnDescriptor, Place, Program, Thread, Vma};
 use ckpt_format::toc::kind;
-use ckpt_tests::image::{encode, list};
+use ckpt_tests::image::{Parts, encode, list};
 
 use crate::victim::Cases;
 
@@ -103,6 +103,15 @@ pub(super) const OWN: OwnDescriptor = OwnDescriptor {
     cloexec: 0,
 };
 
+/// With one more thread, to have one that is not the first.
+fn with_second(parts: &Parts) -> Parts {
+    let two = |all: &mut Vec<Thread>| {
+        all.push(all[0]);
+        all[1].tid = all[0].tid + 1;
+    };
+    parts.with(kind::THREADS, |b| list(b, two))
+}
+
 #[test]
 fn own_descriptors() -> Result<()> {
     let mut cases = Cases::new("own-descriptors")?;
@@ -110,12 +119,7 @@ fn own_descriptors() -> Result<()> {
     let first = parts.one::<Program<'_>>(kind::PROGRAM).pid;
     let files = super::count(parts.bytes(kind::FILES));
     let with = |own: &[OwnDescriptor]| {
-        // One more thread, to have one that is not the first.
-        let two = |all: &mut Vec<Thread>| {
-            all.push(all[0]);
-            all[1].tid = first + 1;
-        };
-        let parts = parts.with(kind::THREADS, |b| list(b, two));
+        let parts = with_second(&parts);
         let own = |all: &mut Vec<OwnDescriptor>| all.extend_from_slice(own);
         parts.with(kind::OWN_DESCRIPTORS, |b| list(b, own)).build()
     };
@@ -170,12 +174,7 @@ fn places() -> Result<()> {
     let parts = cases.parts();
     let first = parts.one::<Program<'_>>(kind::PROGRAM).pid;
     let with = |place: Place<'_>, times: u32| {
-        // One more thread, to have one that is not the first.
-        let two = |all: &mut Vec<Thread>| {
-            all.push(all[0]);
-            all[1].tid = first + 1;
-        };
-        let parts = parts.with(kind::THREADS, |b| list(b, two));
+        let parts = with_second(&parts);
         let places = encode(1 << 14, |w| {
             w.put(&times);
             (0..times).for_each(|_| w.put(&place));

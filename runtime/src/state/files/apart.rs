@@ -10,6 +10,7 @@ use ckpt_format::toc::kind;
 
 use super::F_DUPFD_CLOEXEC;
 use super::collect::{Collector, numbers};
+use super::held::Held;
 use super::parking::close_from;
 use crate::error::{Context, Error, Result, fail};
 use crate::image::input::Image;
@@ -17,7 +18,7 @@ use crate::quiesce::Standstill;
 use crate::sys::{fs, namespace, process, thread};
 use crate::util::arena::Plain;
 use crate::util::list::List;
-use crate::util::text::{ShortText, after, labelled, split};
+use crate::util::text::{ShortText, after, labelled, octal, split};
 
 const CLONE_FILES: u32 = 0x400;
 const O_CLOEXEC: u32 = 0o2_000_000;
@@ -58,14 +59,14 @@ fn refused(tid: u32) -> Error {
 #[derive(Debug)]
 pub(super) struct Apart {
     all: List<OwnDescriptor>,
-    held: List<i32>,
+    held: Held,
 }
 
 impl Apart {
     pub(super) fn new() -> Self {
         Self {
             all: List::new(limits::DESCRIPTORS as usize),
-            held: List::new(limits::DESCRIPTORS as usize),
+            held: Held::new(),
         }
     }
 
@@ -100,15 +101,13 @@ impl Apart {
                 new && !lock.is_empty() || lock.windows(5).any(|word| word == b"POSIX")
             };
             if new {
-                self.held.push(copy.release())?;
+                self.held.keep(copy.release())?;
             }
             let known = collector.file(file as usize).map_or(0, |known| known.kind);
             if new && !stands_alone(known) || split(text, b'\n').any(locked) {
                 return Err(refused(tid));
             }
-            let octal = |value, digit: &u8| value << 3 | u32::from(digit & 7);
-            let flags = labelled(text, b"flags:").unwrap_or(&[]);
-            let flags = flags.iter().fold(0, octal);
+            let flags = octal(labelled(text, b"flags:").unwrap_or(&[]));
             self.all.push(OwnDescriptor {
                 tid,
                 fd: number as u32,
@@ -125,14 +124,6 @@ impl Apart {
             })?;
         }
         Ok(())
-    }
-}
-
-impl Drop for Apart {
-    fn drop(&mut self) {
-        for &fd in self.held.as_slice() {
-            let _ = fs::close(fd);
-        }
     }
 }
 

@@ -48,10 +48,7 @@ impl Opened<'_> {
     /// Closes all others, the image's among them, and gives files what they have by the program's.
     pub fn settle(self, image: &Image<'_>) -> Result<()> {
         self.parking.close_others();
-        let place = |file| {
-            let mut descriptors = image.descriptors();
-            descriptors.find(|d| d.file == file).map(|d| d.fd as i32)
-        };
+        let place = |file| image.descriptor_of(file);
         locks::restore(image, place, |_| true)?;
         inotify::settle(image, place)?;
         timerfd::restore(image, place)

@@ -8,6 +8,7 @@ mod epoll;
 mod eventfd;
 mod fdinfo;
 mod fifo;
+mod held;
 mod inotify;
 mod install;
 mod kinds;

@@ -1,11 +1,11 @@
 //! Files of other threads in /proc, which have other names in the restored process: until its
 //! threads are made, the first one's stand in for them.
 
-use ckpt_format::record::{Program, Thread};
+use ckpt_format::record::{Descriptor, Program, Thread};
 use ckpt_format::toc::kind;
 
 use super::locks;
-use super::open::{ACT, c_path, set_position, set_signals};
+use super::open::{c_path, open_as, set_position, set_signals};
 use crate::error::{Context, Result, fail};
 use crate::image::input::Image;
 use crate::sys::fs;
@@ -42,31 +42,25 @@ pub(super) fn name_for_now(image: &Image<'_>, fd: u32, path: &[u8]) -> Result<Pa
 #[inline(never)]
 pub fn restore(image: &Image<'_>, new_id: impl Fn(u32) -> Option<u32>) -> Result<()> {
     let program = image.single::<Program<'_>>(kind::PROGRAM).pid;
-    let place = |file| {
-        image
-            .descriptors()
-            .find(|d| d.file == file)
-            .map(|d| d.fd as i32)
-    };
     for (number, file) in (0..).zip(image.files()) {
         let Some((id, rest)) = of_thread(file.path) else {
             continue;
         };
         let id = new_id(id).unwrap_or(0);
         let name = PathText::format(format_args!("/proc/self/task/{id}{}", Show(rest)));
-        let what = format_args!("cannot open {}", Show(name.as_bytes()));
-        let opened = fs::open(name.as_c(), (file.flags & !ACT) | fs::O_NOCTTY, 0).or_fail(what)?;
-        set_signals(opened.number(), 0, &file, program)?;
+        let first = image.descriptor_of(number).unwrap_or(-1) as u32;
+        let opened = open_as(first, &file, &name)?;
+        set_signals(opened.number(), first, &file, program)?;
         set_position(&file, opened.number())?;
-        for descriptor in image.descriptors().filter(|d| d.file == number) {
-            fs::duplicate_to(
-                opened.number(),
-                descriptor.fd as i32,
-                descriptor.cloexec != 0,
-            )
-            .or_fail(what)?;
+        for Descriptor { fd, cloexec, .. } in image.descriptors().filter(|d| d.file == number) {
+            fs::duplicate_to(opened.number(), fd as i32, cloexec != 0)
+                .or_fail(format_args!("cannot make descriptor {fd}"))?;
         }
-        locks::restore(image, place, |lock| lock.file == number)?;
+        locks::restore(
+            image,
+            |file| image.descriptor_of(file),
+            |lock| lock.file == number,
+        )?;
     }
     Ok(())
 }

@@ -188,11 +188,7 @@ pub fn restore(image: &Image<'_>) -> Result<()> {
 
 /// False if there is no terminal now.
 fn give(image: &Image<'_>, file: &File<'_>, wanted: &Terminal<'_>) -> bool {
-    let mut descriptors = image.descriptors();
-    let Some(fd) = descriptors
-        .find(|d| d.file == wanted.file)
-        .map(|d| d.fd as i32)
-    else {
+    let Some(fd) = image.descriptor_of(wanted.file) else {
         return false;
     };
     let Ok(here) = terminal::modes(fd) else {

@@ -171,9 +171,6 @@ impl Dump<'_, '_> {
             }
             at += count * PAGE;
         }
-        if opened.is_some() {
-            self.out.flush()?;
-        }
         drop(opened);
         Ok(())
     }

@@ -12,6 +12,7 @@ use ckpt_format::record::{Message, Right, family, message_flag};
 use ckpt_format::toc::kind;
 
 use super::super::collect::Collector;
+use super::super::held::Held;
 use super::super::kinds::{lost, refused};
 use super::{Encoded, Shown, Sock, inet, tcp, unix};
 use crate::allow::Kind;
@@ -56,8 +57,7 @@ pub(super) struct Queues {
     rights: List<Right>,
     /// Names of senders to receivers by name, and the receivers' descriptors.
     senders: List<(i32, Name)>,
-    /// Descriptors of our own that lead to descriptions which are nowhere but under way.
-    held: List<i32>,
+    held: Held,
 }
 
 impl Queues {
@@ -69,7 +69,7 @@ impl Queues {
             messages: Encoded::new(limits::MESSAGES as usize * 64),
             rights: List::new(most),
             senders: List::new(most),
-            held: List::new(most),
+            held: Held::new(),
         }
     }
 
@@ -317,7 +317,7 @@ impl Queues {
             let (file, new) = collector.under_way(passed)?;
             self.rights.push(Right { file })?;
             if new {
-                self.held.push(passed)?;
+                self.held.keep(passed)?;
             } else {
                 let _ = fs::close(passed);
             }
@@ -371,14 +371,6 @@ impl Queues {
             out.buffered(Owner::File(queue.file), pages, 0)?;
         }
         Ok(())
-    }
-}
-
-impl Drop for Queues {
-    fn drop(&mut self) {
-        for &fd in self.held.as_slice() {
-            let _ = fs::close(fd);
-        }
     }
 }
 
