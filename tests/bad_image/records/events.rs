@@ -6,16 +6,14 @@ use ckpt_format::record::{File, Notice, TimerFd, Watch, file_kind};
 use ckpt_format::toc::kind;
 use ckpt_tests::image::list;
 
-use super::{LONG, count, files_with};
+use super::{LONG, count, files_with, first_of};
 use crate::victim::Cases;
 
 #[test]
 fn eventfds() -> Result<()> {
     let mut cases = Cases::new("eventfds")?;
     let parts = cases.parts();
-    let all: Vec<File<'_>> = parts.all(kind::FILES);
-    let counter = all.iter().position(|f| f.kind == file_kind::EVENTFD);
-    let counter = counter.expect("an eventfd");
+    let counter = first_of(&parts, file_kind::EVENTFD);
     let with = |change: fn(&mut File<'_>)| files_with(&parts, counter, change);
     let what = "impossible value: open file";
     cases.refused("value", &with(|f| f.size = u64::MAX), what);

@@ -6,16 +6,14 @@ use ckpt_format::record::{Descriptor, File, Lock, file_kind};
 use ckpt_format::toc::kind;
 use ckpt_tests::image::list;
 
-use super::{LONG, count, files_with};
+use super::{LONG, count, files_with, first_of};
 use crate::victim::Cases;
 
 #[test]
 fn open_files() -> Result<()> {
     let mut cases = Cases::new("open-files")?;
     let parts = cases.parts();
-    let all: Vec<File<'_>> = parts.all(kind::FILES);
-    let regular = all.iter().position(|f| f.kind == file_kind::REGULAR);
-    let regular = regular.expect("a regular file");
+    let regular = first_of(&parts, file_kind::REGULAR);
     type Change = fn(&mut File<'_>);
     let changes: [(&str, Change); 18] = [
         ("kind", |f| f.kind = file_kind::LAST + 1),
@@ -71,9 +69,7 @@ fn open_files() -> Result<()> {
 fn files_of_threads() -> Result<()> {
     let mut cases = Cases::new("thread-files")?;
     let parts = cases.parts();
-    let all: Vec<File<'_>> = parts.all(kind::FILES);
-    let regular = all.iter().position(|f| f.kind == file_kind::REGULAR);
-    let regular = regular.expect("a regular file");
+    let regular = first_of(&parts, file_kind::REGULAR);
     let descriptors: Vec<Descriptor> = parts.all(kind::DESCRIPTORS);
     let of_it = descriptors
         .iter()

@@ -1,11 +1,11 @@
 //! Messages in queues, adjustments of semaphores.
 
 use anyhow::Result;
-use ckpt_format::record::{Adjustment, File, Queued, file_kind};
+use ckpt_format::record::{Adjustment, Queued, file_kind};
 use ckpt_format::toc::kind;
 use ckpt_tests::image::list;
 
-use super::files_with;
+use super::{files_with, first_of};
 use crate::victim::Cases;
 
 #[test]
@@ -21,9 +21,7 @@ fn message_queues() -> Result<()> {
     cases.refused("priority", &with(&|m| m[0].priority = 1 << 15), what);
     cases.refused("long", &with(&|m| m[0].text = &[b'x'; 9]), what);
     cases.refused("one too many", &with(&|m| m.push(m[1])), what);
-    let files: Vec<File<'_>> = parts.all(kind::FILES);
-    let place = files.iter().position(|f| f.kind == file_kind::QUEUE);
-    let place = place.expect("a queue");
+    let place = first_of(&parts, file_kind::QUEUE);
     let named = files_with(&parts, place, |f| f.rdev = 0);
     cases.refused("named", &named, what);
     let what = "impossible value: open file";

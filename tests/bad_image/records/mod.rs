@@ -121,6 +121,13 @@ fn counts_and_lengths() -> Result<()> {
     cases.end()
 }
 
+/// The number of the first open file of a kind, of which the good image has one.
+fn first_of(parts: &Parts, kind: u32) -> usize {
+    let files: Vec<File<'_>> = parts.all(kind::FILES);
+    let first = files.iter().position(|f| f.kind == kind);
+    first.unwrap_or_else(|| panic!("the good image has no open file of kind {kind}"))
+}
+
 fn files_with(parts: &Parts, n: usize, change: impl FnOnce(&mut File<'_>)) -> Vec<u8> {
     parts
         .with(kind::FILES, |b| {

@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use ckpt_format::limits;
-use ckpt_format::record::{File, Terminal, file_kind, terminal_flag};
+use ckpt_format::record::{Terminal, file_kind, terminal_flag};
 use ckpt_format::toc::kind;
 use ckpt_tests::image::list;
 
-use super::files_with;
+use super::{files_with, first_of};
 use crate::victim::Cases;
 
 static MUCH: [u8; limits::TERMINAL + 1] = [b'x'; limits::TERMINAL + 1];
@@ -35,9 +35,7 @@ fn terminals() -> Result<()> {
     cases.refused("first", &with(&|t| t[0].first = 1), what);
     cases.refused("typed", &with(&|t| t[0].typed = &MUCH), what);
     cases.refused("shown", &with(&|t| t[0].shown = &MUCH), what);
-    let files: Vec<File<'_>> = parts.all(kind::FILES);
-    let master = files.iter().position(|f| f.kind == file_kind::MASTER);
-    let master = master.expect("a master");
+    let master = first_of(&parts, file_kind::MASTER);
     let number = files_with(&parts, master, |f| f.size = limits::PTYS);
     cases.refused("number", &number, "impossible value: open file");
     let nothing = files_with(&parts, master, |f| f.kind = file_kind::EPOLL);
